@@ -1,0 +1,34 @@
+# Every target says in one line what it does: `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+XTASK := $(CARGO) run -q -p xtask --
+
+.PHONY: help demo test test-unit test-cluster test-e2e bench cluster cluster-down cookbook lint crds
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Break a real Deployment on a real Kubernetes and watch it being healed (FAULT=bad-image|bad-config|oom|readiness|unschedulable).
+	$(XTASK) demo $(if $(FAULT),--fault $(FAULT)) $(DEMO_ARGS)
+
+test: ## Run every test: pure ones, those on a real API server, those on real pods.
+	$(XTASK) test
+
+bench: ## Measure detection, planning, storm, first look, memory, and print them beside their targets.
+	$(XTASK) bench $(BENCH_ARGS)
+
+cluster: ## Start a local Kubernetes with real pods and print how to use it (MODE=node|control-plane).
+	$(XTASK) cluster up $(if $(MODE),--mode $(MODE),--mode node)
+
+cluster-down: ## Stop that cluster and remove everything it left on the machine.
+	$(XTASK) cluster down
+
+cookbook: ## Apply every manifest of the production cookbook to a real API server and report each one.
+	$(XTASK) cookbook
+
+lint: ## Check formatting, lints, architecture, generated files, licences.
+	$(XTASK) check
+
+crds: ## Generate the chart's CRDs from the Rust types.
+	$(XTASK) crds
