@@ -1,1 +1,20 @@
-//! kit.
+//! Kubernetes plumbing without product words.
+//!
+//! What lives here: the client, caches, apply, status, events, conditions, leader election, the controller driver,
+//! supervision, metrics, probes. What does not: anything that knows our resources, and any decision about them.
+
+pub mod apply;
+pub mod cache;
+pub mod classify;
+pub mod client;
+pub mod clock;
+pub mod condition;
+pub mod controller;
+pub mod events;
+pub mod lease;
+pub mod metrics;
+pub mod serve;
+pub mod shutdown;
+pub mod status;
+pub mod supervisor;
+pub mod telemetry;

@@ -1,0 +1,12 @@
+//! One watch per kind and process; everybody reads the same cache and hears of every change, deletes included.
+//!
+//! `Cache` is the store and its listeners, `Hub` starts the watches and knows which are not there yet, and why.
+
+mod hub;
+mod store;
+
+pub use hub::Hub;
+pub use store::{Cache, Change, Key};
+
+#[cfg(test)]
+mod tests;
