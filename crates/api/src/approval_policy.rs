@@ -40,6 +40,10 @@ pub struct ApprovalPolicyStatus {
     /// Counter of rejected requests, same over-count
     #[serde(default)]
     pub total_rejected: i64,
+    /// UIDs of requests whose decision is in the counters while the request does not say so yet. It is what makes each
+    /// request count once, whenever the process ends in between.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counting: Vec<String>,
 }
 
 /// Desired state of ApprovalPolicy.

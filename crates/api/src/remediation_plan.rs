@@ -190,6 +190,9 @@ pub struct ExecutionStep {
     /// State before the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<ResourceSnapshot>,
+    /// Fingerprint of the changed fields after the action; a rollback touches them only while they are still that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest_after: Option<String>,
     /// When the intent was recorded.
     pub intended_at: Time,
     /// When the action was done.
