@@ -44,6 +44,11 @@ pub fn remove(index: u8) -> anyhow::Result<()> {
     if path(index).exists() {
         run("ip", &["netns", "delete", &name(index)])?;
     }
+    // The first namespace of a machine makes this mount; the last one of ours takes it along.
+    let folder = Path::new("/run/netns");
+    if folder.read_dir().is_ok_and(|mut entries| entries.next().is_none()) && run("umount", &["/run/netns"]).is_ok() {
+        let _ = std::fs::remove_dir(folder);
+    }
     // The link may outlive its namespace for a moment while that is torn down.
     if Path::new("/sys/class/net").join(host_link(index)).exists() {
         let _ = run("ip", &["link", "delete", &host_link(index)]);

@@ -116,7 +116,9 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = false
+      Root = "{runc}"
 "#,
+        runc = path("runc"),
         root = path("containerd-root"),
         state = path("containerd-state"),
         socket = socket(dir).display(),
@@ -189,6 +191,7 @@ pub fn remove(name: &str, dir: &Path) -> anyhow::Result<()> {
         }
     }
     remove_log_links(dir);
+    remove_shared_folders();
     remove_cgroups(&cgroup(name));
     Ok(())
 }
@@ -202,6 +205,17 @@ fn remove_log_links(dir: &Path) {
         }
     }
     let _ = std::fs::remove_dir("/var/log/containers");
+}
+
+/// Folders whose place containerd and the kubelet do not let us choose; they go when nothing is in them.
+fn remove_shared_folders() {
+    // Another kubelet may be using it.
+    if pids_that_name("/kubelet").is_empty() {
+        let _ = std::fs::remove_file("/var/lib/kubelet/device-plugins/kubelet.sock");
+    }
+    for folder in ["/run/containerd/s", "/run/containerd", "/var/lib/kubelet/device-plugins", "/var/lib/kubelet"] {
+        let _ = std::fs::remove_dir(folder);
+    }
 }
 
 fn controllers() -> Vec<PathBuf> {
