@@ -16,8 +16,10 @@ pub struct Image {
     pub files: Vec<(String, PathBuf)>,
     /// Links: path inside the image, what it points to.
     pub links: Vec<(String, String)>,
-    /// What it runs.
+    /// What it runs; arguments of a container are appended to it.
     pub entrypoint: Vec<String>,
+    /// What it runs without arguments; those of a container replace it.
+    pub command: Vec<String>,
     /// User as which it runs, for example `65532:65532`.
     pub user: String,
 }
@@ -27,7 +29,7 @@ impl Image {
     ///
     /// # Errors
     /// When busybox is not installed.
-    pub fn busybox(reference: &str, entrypoint: &[&str]) -> anyhow::Result<Self> {
+    pub fn busybox(reference: &str, command: &[&str]) -> anyhow::Result<Self> {
         let busybox = PathBuf::from("/bin/busybox");
         let applets = Command::new(&busybox).arg("--list").output().context("busybox --list")?;
         let applets = String::from_utf8_lossy(&applets.stdout).into_owned();
@@ -36,7 +38,8 @@ impl Image {
             reference: reference.to_owned(),
             files: vec![("bin/busybox".to_owned(), busybox)],
             links,
-            entrypoint: entrypoint.iter().map(|&word| word.to_owned()).collect(),
+            entrypoint: Vec::new(),
+            command: command.iter().map(|&word| word.to_owned()).collect(),
             user: String::new(),
         })
     }
@@ -49,6 +52,7 @@ impl Image {
             files: vec![(format!("bin/{name}"), binary.to_owned())],
             links: Vec::new(),
             entrypoint: vec![format!("/bin/{name}")],
+            command: Vec::new(),
             user: user.to_owned(),
         }
     }
@@ -62,7 +66,7 @@ impl Image {
         let config = json!({
             "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
-            "config": {"Entrypoint": self.entrypoint, "User": self.user, "Env": ["PATH=/bin"], "WorkingDir": "/"},
+            "config": {"Entrypoint": self.entrypoint, "Cmd": self.command, "User": self.user, "Env": ["PATH=/bin"], "WorkingDir": "/"},
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(&layer))]},
         });
         let config = serde_json::to_vec(&config)?;
