@@ -1,3 +1,7 @@
 //! What tests need: an API server in memory with faults on demand, and a real one on this machine. No product words.
 
+// Tests may panic, and read the environment of the test run.
+#![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+
+pub mod cluster;
 pub mod fake_api;
