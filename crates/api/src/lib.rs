@@ -12,6 +12,7 @@ pub mod chaos_experiment;
 pub mod cluster_registration;
 pub mod conditions;
 pub mod escalation_policy;
+pub mod formats;
 pub mod incident_sla;
 pub mod instance;
 pub mod issue;
