@@ -39,10 +39,19 @@ pub struct WatchEvent {
 /// Labels of a reconcile.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Outcome {
-    /// The controller.
-    pub controller: String,
-    /// ok, or the reason of the error.
-    pub result: String,
+    /// Name of the controller.
+    pub kind: &'static str,
+    /// ok or error.
+    pub result: &'static str,
+}
+
+/// Labels of a failed reconcile.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Failure {
+    /// Name of the controller.
+    pub kind: &'static str,
+    /// The error's reason; Panicked and DeadlineExceeded are the driver's own.
+    pub reason: &'static str,
 }
 
 /// Families of the plumbing.
@@ -53,7 +62,9 @@ pub struct Metrics {
     pub(crate) api_seconds: Family<Kind, Histogram, fn() -> Histogram>,
     pub(crate) watch_events: Family<WatchEvent, Counter>,
     pub(crate) cache_objects: Family<Kind, Gauge>,
+    pub(crate) undecodable: Family<Kind, Gauge>,
     pub(crate) reconciles: Family<Outcome, Counter>,
+    pub(crate) reconcile_errors: Family<Failure, Counter>,
     pub(crate) reconcile_seconds: Family<Kind, Histogram, fn() -> Histogram>,
     pub(crate) lease_held: Gauge,
 }
@@ -72,16 +83,20 @@ impl Metrics {
             api_seconds: Family::new_with_constructor(seconds),
             watch_events: Family::default(),
             cache_objects: Family::default(),
+            undecodable: Family::default(),
             reconciles: Family::default(),
+            reconcile_errors: Family::default(),
             reconcile_seconds: Family::new_with_constructor(seconds),
             lease_held: Gauge::default(),
         };
         registry.register("api_requests", "Requests to the API server", metrics.api_requests.clone());
-        registry.register("api_request_duration_seconds", "Time to the answer's headers, by resource", metrics.api_seconds.clone());
+        registry.register("api_request_seconds", "Time to the answer's headers, by resource", metrics.api_seconds.clone());
         registry.register("watch_events", "Watch events", metrics.watch_events.clone());
         registry.register("cache_objects", "Objects in the caches", metrics.cache_objects.clone());
+        registry.register("undecodable_objects", "Objects that are left out because they cannot be read", metrics.undecodable.clone());
         registry.register("reconcile", "Reconciles by result", metrics.reconciles.clone());
-        registry.register("reconcile_duration_seconds", "Time of a reconcile, by controller", metrics.reconcile_seconds.clone());
+        registry.register("reconcile_errors", "Failed reconciles by reason", metrics.reconcile_errors.clone());
+        registry.register("reconcile_seconds", "Time of a reconcile, by controller", metrics.reconcile_seconds.clone());
         registry.register("lease_held", "1 while this process is the leader", metrics.lease_held.clone());
         Self { registry: Arc::new(Mutex::new(registry)), ..metrics }
     }

@@ -1,189 +1,192 @@
 //! Starts the watches and knows which caches are not filled yet, and why.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::core::DeserializeGuard;
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::runtime::watcher;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::watch as signal;
+use tokio::sync::{mpsc, watch as signal};
 
 use super::store::{Cache, Key};
-use crate::metrics::{Kind, Metrics, WatchEvent};
+use super::watching::Watching;
+use crate::events::Events;
+use crate::metrics::{Kind, Metrics};
 use crate::supervisor::Supervisor;
+
+/// An object that the API server has and that we cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace and name.
+    pub key: Key,
+    /// Why it cannot be read.
+    pub error: String,
+}
+
+#[derive(Default)]
+struct State {
+    caches: usize,
+    /// By number of the cache: its kind, and why it is not filled.
+    pending: BTreeMap<usize, (String, String)>,
+    /// By number of the cache: what is wrong with its watch now, filled or not.
+    troubles: BTreeMap<usize, (String, String)>,
+    undecodable: BTreeMap<(usize, Key), Undecodable>,
+}
 
 /// Starts watches; clones share what is known about them.
 #[derive(Clone)]
 pub struct Hub {
     supervisor: Supervisor,
-    metrics: Metrics,
-    pending: Arc<Mutex<BTreeMap<String, String>>>,
+    pub(super) metrics: Metrics,
+    state: Arc<Mutex<State>>,
     changed: signal::Sender<()>,
+    reports: Option<mpsc::UnboundedSender<(ObjectReference, String)>>,
+}
+
+/// The watch configuration for a cache: the first list arrives as a stream, so that neither the API server nor this
+/// process holds all of it at once. An API server that does not stream lists gives pages instead.
+pub fn config() -> watcher::Config {
+    watcher::Config::default().streaming_lists()
 }
 
 impl Hub {
     /// A hub whose watches run under `supervisor`.
     pub fn new(supervisor: &Supervisor, metrics: &Metrics) -> Self {
-        Self { supervisor: supervisor.clone(), metrics: metrics.clone(), pending: Arc::default(), changed: signal::Sender::new(()) }
+        Self { supervisor: supervisor.clone(), metrics: metrics.clone(), state: Arc::default(), changed: signal::Sender::new(()), reports: None }
     }
 
-    /// Starts the one watch of a kind. `prune` drops what nobody reads, before it is kept.
+    /// The same hub; it writes an Event on every object that does not decode.
+    #[must_use]
+    pub fn with_events(mut self, events: Events) -> Self {
+        let (sender, mut reports) = mpsc::unbounded_channel::<(ObjectReference, String)>();
+        self.reports = Some(sender);
+        let token = self.supervisor.token().clone();
+        self.supervisor.spawn("undecodable-reports", async move {
+            while let Some(Some((object, note))) = token.run_until_cancelled(reports.recv()).await {
+                events.warning(&object, "Undecodable", "Read", &note).await;
+            }
+            // The hub outlives this task only while the process stops; without any hub there is nothing left to report.
+            token.cancelled().await;
+            Ok::<_, std::convert::Infallible>(())
+        });
+        self
+    }
+
+    /// Starts the one watch of a kind. `prune` drops what nobody reads, before it is kept; managedFields and
+    /// last-applied-configuration are dropped in any case.
     ///
     /// A kind that is missing or refused is reported and tried again; the other kinds do not wait for it. An object that
-    /// does not decode is taken for deleted, counted, and logged with its name; the others are not held up.
-    pub fn watch<K>(&self, api: Api<DeserializeGuard<K>>, config: watcher::Config, prune: fn(&mut K)) -> Cache<K>
+    /// does not decode is taken for deleted, counted, and reported once; the others are not held up.
+    ///
+    /// Use [`config`] unless you know better, with `.labels(..)` and `.fields(..)` as you need.
+    pub fn cache<K>(&self, api: Api<DeserializeGuard<K>>, config: watcher::Config, prune: fn(&mut K)) -> Cache<K>
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let cache = Cache::default();
         let kind = K::kind(&()).into_owned();
-        self.set_pending(&kind, Some("the first list has not arrived yet".to_owned()));
-        let task = Watching { hub: self.clone(), cache: cache.clone(), kind, prune, present: HashSet::new() };
+        let number = {
+            let mut state = self.lock();
+            state.caches += 1;
+            let number = state.caches;
+            state.pending.insert(number, (kind.clone(), "the first list has not arrived yet".to_owned()));
+            number
+        };
+        let task = Watching::new(self.clone(), number, cache.clone(), kind, prune);
         let token = self.supervisor.token().clone();
-        self.supervisor.spawn("watch", async move {
+        let name = match K::kind(&()) {
+            Cow::Borrowed(kind) => kind,
+            Cow::Owned(_) => "watch",
+        };
+        self.supervisor.spawn(name, async move {
+            // A watch never ends by itself.
             token.run_until_cancelled(task.run(api, config)).await;
             Ok::<_, std::convert::Infallible>(())
         });
         cache
     }
 
-    /// The kinds whose cache is not filled, and why.
-    pub fn not_ready(&self) -> Vec<String> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(kind, why)| format!("cache of {kind}: {why}")).collect()
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until every cache is filled.
+    /// The kinds whose cache is not filled, each with the reason and the remedy. Empty when ready.
+    pub fn not_ready(&self) -> Vec<(String, String)> {
+        self.lock().pending.values().cloned().collect()
+    }
+
+    /// The kinds whose watch fails now, filled or not, each with the reason and the remedy. A filled cache stays usable
+    /// and grows old.
+    pub fn troubles(&self) -> Vec<(String, String)> {
+        self.lock().troubles.values().cloned().collect()
+    }
+
+    /// The objects that are left out because they cannot be read.
+    pub fn undecodable(&self) -> Vec<Undecodable> {
+        self.lock().undecodable.values().cloned().collect()
+    }
+
+    /// Waits until every cache that was started before is filled.
     pub async fn ready(&self) {
         let mut changed = self.changed.subscribe();
-        while !self.pending.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        while !self.lock().pending.is_empty() {
             let _ = tokio::time::timeout(Duration::from_secs(1), changed.changed()).await;
         }
     }
 
-    fn set_pending(&self, kind: &str, why: Option<String>) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        match why {
-            Some(why) => drop(pending.insert(kind.to_owned(), why)),
-            None => drop(pending.remove(kind)),
-        }
+    pub(super) fn filled(&self, number: usize) {
+        self.lock().pending.remove(&number);
         self.changed.send_replace(());
     }
 
-    fn count(&self, kind: &str, r#type: &'static str) {
-        self.metrics.watch_events.get_or_create(&WatchEvent { kind: kind.to_owned(), r#type }).inc();
-    }
-}
-
-/// What a watch that fails says to people.
-fn explain<K: Resource<DynamicType = ()>>(error: &watcher::Error) -> String {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status),
-        _ => None,
-    };
-    let resource = format!("{}.{}", K::plural(&()), K::group(&()));
-    let resource = resource.trim_end_matches('.');
-    match status {
-        Some(status) if status.is_not_found() => {
-            format!("the API server does not know {resource}; remedy: install its CustomResourceDefinition")
+    /// Remembers what is wrong with a watch; returns whether that is news.
+    pub(super) fn trouble(&self, number: usize, kind: &str, why: Option<&str>) -> bool {
+        let mut state = self.lock();
+        let Some(why) = why else {
+            return state.troubles.remove(&number).is_some();
+        };
+        let now = (kind.to_owned(), why.to_owned());
+        if let Some(pending) = state.pending.get_mut(&number) {
+            pending.clone_from(&now);
         }
-        Some(status) if status.is_forbidden() => {
-            format!("list or watch of {resource} is refused ({}); remedy: grant get, list, watch on it", status.message)
-        }
-        _ => format!("{error}; it is tried again"),
+        state.troubles.insert(number, now.clone()) != Some(now)
     }
-}
 
-struct Watching<K> {
-    hub: Hub,
-    cache: Cache<K>,
-    kind: String,
-    prune: fn(&mut K),
-    present: HashSet<Key>,
-}
-
-impl<K> Watching<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    async fn run(mut self, api: Api<DeserializeGuard<K>>, config: watcher::Config) {
-        let mut stream = watch(api, config).default_backoff().boxed();
-        let mut complained = String::new();
-        while let Some(event) = stream.next().await {
-            match event {
-                Ok(event) => {
-                    if !complained.is_empty() && matches!(event, Event::InitDone | Event::Apply(_)) {
-                        tracing::info!(kind = %self.kind, "the watch works again");
-                        complained.clear();
-                    }
-                    self.handle(event);
-                }
-                Err(error) => {
-                    self.hub.count(&self.kind, "error");
-                    let why = explain::<K>(&error);
-                    if why != complained {
-                        tracing::warn!(kind = %self.kind, "{why}");
-                        complained.clone_from(&why);
-                    }
-                    let mut pending = self.hub.pending.lock().unwrap_or_else(PoisonError::into_inner);
-                    // A filled cache stays usable while its watch is away.
-                    if let Some(reason) = pending.get_mut(&self.kind) {
-                        *reason = why;
-                    }
-                }
-            }
+    /// Remembers an object that cannot be read, and reports it unless that was done.
+    pub(super) fn cannot_read(&self, number: usize, object: Undecodable, reference: ObjectReference) {
+        let mut state = self.lock();
+        let known = state.undecodable.insert((number, object.key.clone()), object.clone());
+        self.count_undecodable(&state, &object.kind);
+        drop(state);
+        if known.is_some_and(|known| known == object) {
+            return;
+        }
+        let Undecodable { kind, key, error } = object;
+        tracing::warn!(kind, object = %key, error, "the object does not decode and is left out; remedy: correct or delete it");
+        if let Some(reports) = &self.reports {
+            let _ = reports.send((reference, format!("This object cannot be read and is ignored: {error}. Correct it or delete it.")));
         }
     }
 
-    fn handle(&mut self, event: Event<DeserializeGuard<K>>) {
-        match event {
-            Event::Init => self.present.clear(),
-            Event::InitApply(object) => {
-                if let Some(key) = self.store(object) {
-                    self.present.insert(key);
-                }
-            }
-            Event::InitDone => {
-                self.cache.keep_only(&self.present);
-                self.present = HashSet::new();
-                self.hub.count(&self.kind, "resync");
-                self.hub.set_pending(&self.kind, None);
-            }
-            Event::Apply(object) => drop(self.store(object)),
-            Event::Delete(object) => {
-                self.hub.count(&self.kind, "deleted");
-                self.cache.delete(&Key::of(&object));
-            }
+    /// Forgets that objects could not be read, except those that `keep` names.
+    pub(super) fn can_read(&self, number: usize, kind: &str, keep: impl Fn(&Key) -> bool) {
+        let mut state = self.lock();
+        if state.undecodable.is_empty() {
+            return;
         }
-        self.hub.metrics.cache_objects.get_or_create(&Kind { kind: self.kind.clone() }).set(self.cache.len() as i64);
+        state.undecodable.retain(|(of, key), _| *of != number || keep(key));
+        self.count_undecodable(&state, kind);
     }
 
-    fn store(&self, object: DeserializeGuard<K>) -> Option<Key> {
-        match object.0 {
-            Ok(mut object) => {
-                self.hub.count(&self.kind, "applied");
-                object.meta_mut().managed_fields = None;
-                if let Some(annotations) = &mut object.meta_mut().annotations {
-                    annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-                }
-                (self.prune)(&mut object);
-                let key = Key::of(&object);
-                self.cache.apply(object);
-                Some(key)
-            }
-            Err(invalid) => {
-                self.hub.count(&self.kind, "undecodable");
-                let key = Key::new(invalid.metadata.namespace.unwrap_or_default(), invalid.metadata.name.unwrap_or_default());
-                tracing::warn!(kind = %self.kind, object = %key, error = %invalid.error, "the object does not decode and is left out; remedy: correct or delete it");
-                self.cache.delete(&key);
-                None
-            }
-        }
+    fn count_undecodable(&self, state: &State, kind: &str) {
+        let count = state.undecodable.values().filter(|object| object.kind == kind).count();
+        self.metrics.undecodable.get_or_create(&Kind { kind: kind.to_owned() }).set(count as i64);
     }
 }

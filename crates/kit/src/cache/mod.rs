@@ -4,9 +4,10 @@
 
 mod hub;
 mod store;
+mod watching;
 
-pub use hub::Hub;
-pub use store::{Cache, Change, Key};
+pub use hub::{Hub, Undecodable, config};
+pub use store::{Cache, CacheEvent, Change, Key};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
+use tokio::sync::broadcast;
+
+/// Changes that a slow receiver may be behind before it is told to look at everything again.
+const BACKLOG: usize = 1024;
 
 /// Namespace (empty for cluster-scoped objects) and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +29,12 @@ impl Key {
     /// The key of an object.
     pub fn of<K: Resource>(object: &K) -> Self {
         Self::new(object.namespace().unwrap_or_default(), object.name_any())
+    }
+}
+
+impl<K: Resource> From<&ObjectRef<K>> for Key {
+    fn from(reference: &ObjectRef<K>) -> Self {
+        Self::new(reference.namespace.clone().unwrap_or_default(), reference.name.clone())
     }
 }
 
@@ -51,11 +62,34 @@ impl<'a, K> Change<'a, K> {
     }
 }
 
+/// A change, as a receiver of [`Cache::events`] gets it.
+#[derive(Debug)]
+pub enum CacheEvent<K> {
+    /// The object is new or different.
+    Applied(Arc<K>),
+    /// The object is gone, or cannot be decoded any more; this is how it last was.
+    Deleted(Arc<K>),
+    /// The cache was listed anew; every difference was told before. A receiver that gets
+    /// [`broadcast::error::RecvError::Lagged`] does the same as here: it looks at everything.
+    Resynced,
+}
+
+impl<K> Clone for CacheEvent<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Applied(object) => Self::Applied(object.clone()),
+            Self::Deleted(object) => Self::Deleted(object.clone()),
+            Self::Resynced => Self::Resynced,
+        }
+    }
+}
+
 type Listener<K> = Box<dyn Fn(&Change<'_, K>) + Send + Sync>;
 
 struct Inner<K> {
     objects: RwLock<BTreeMap<Key, Arc<K>>>,
     listeners: RwLock<Vec<Listener<K>>>,
+    events: broadcast::Sender<CacheEvent<K>>,
 }
 
 /// The objects of one kind. Clones share it.
@@ -71,7 +105,7 @@ impl<K> Clone for Cache<K> {
 
 impl<K: Resource> Default for Cache<K> {
     fn default() -> Self {
-        Self { inner: Arc::new(Inner { objects: RwLock::default(), listeners: RwLock::default() }) }
+        Self { inner: Arc::new(Inner { objects: RwLock::default(), listeners: RwLock::default(), events: broadcast::Sender::new(BACKLOG) }) }
     }
 }
 
@@ -96,6 +130,11 @@ impl<K: Resource> Cache<K> {
     /// An object.
     pub fn get(&self, key: &Key) -> Option<Arc<K>> {
         self.read().get(key).cloned()
+    }
+
+    /// An object by its two names; the namespace is empty for cluster-scoped kinds.
+    pub fn find(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.get(&Key::new(namespace, name))
     }
 
     /// All objects, in the order of their keys.
@@ -133,6 +172,21 @@ impl<K: Resource> Cache<K> {
         for listener in self.inner.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
             listener(change);
         }
+        if self.inner.events.receiver_count() > 0 {
+            let _ = self.inner.events.send(match change {
+                Change::Applied(object) => CacheEvent::Applied((*object).clone()),
+                Change::Deleted(object) => CacheEvent::Deleted((*object).clone()),
+            });
+        }
+    }
+
+    /// Changes from now on, for a task of its own. [`Cache::listen`] is simpler where a callback will do, and never lags.
+    pub fn events(&self) -> broadcast::Receiver<CacheEvent<K>> {
+        self.inner.events.subscribe()
+    }
+
+    pub(super) fn resynced(&self) {
+        let _ = self.inner.events.send(CacheEvent::Resynced);
     }
 
     /// Stores an object and tells the listeners, unless the cache has it at this resourceVersion already.

@@ -15,7 +15,7 @@ pub use queue::Queue;
 use crate::cache::{Cache, Change, Key};
 use crate::classify::{Class, Classified, backoff};
 use crate::clock::Clock;
-use crate::metrics::{Kind, Metrics, Outcome};
+use crate::metrics::{Failure, Kind, Metrics, Outcome};
 use crate::supervisor::{Supervisor, panic_text};
 
 /// How long an object waits at most before it is looked at again without a reason.
@@ -113,25 +113,32 @@ impl<R: Reconcile> Worker<R> {
         let span = tracing::info_span!("reconcile", controller = self.spec.name, object = %key, version = object.resource_version());
         let attempt = std::panic::AssertUnwindSafe(self.reconciler.reconcile(object)).catch_unwind();
         let answer = tokio::time::timeout(self.spec.deadline, attempt).instrument(span).await;
-        let (result, delay) = match answer {
+        let (failure, delay) = match answer {
             Ok(Ok(Ok(next))) => {
                 self.queue.succeeded(&key);
-                ("ok", self.delay(next))
+                (None, self.delay(next))
             }
-            Ok(Ok(Err(error))) => (error.reason(), self.after_error(&key, error.class(), &error, generation)),
+            Ok(Ok(Err(error))) => (Some(error.reason()), self.after_error(&key, error.class(), &error, generation)),
             Ok(Err(panic)) => {
                 tracing::error!(controller = self.spec.name, object = %key, panic = panic_text(&*panic), "the reconcile panicked");
-                ("Panicked", backoff(self.queue.failed(&key)))
+                (Some("Panicked"), backoff(self.queue.failed(&key)))
             }
             Err(_) => {
-                tracing::error!(controller = self.spec.name, object = %key, deadline_s = self.spec.deadline.as_secs(), "the reconcile took too long and was ended");
-                ("DeadlineExceeded", backoff(self.queue.failed(&key)))
+                tracing::error!(controller = self.spec.name, object = %key, deadline_s = self.spec.deadline.as_secs_f64(), "the reconcile took too long and was ended");
+                (Some("DeadlineExceeded"), backoff(self.queue.failed(&key)))
             }
         };
-        let controller = self.spec.name.to_owned();
-        self.env.metrics.reconcile_seconds.get_or_create(&Kind { kind: controller.clone() }).observe(began.elapsed().as_secs_f64());
-        self.env.metrics.reconciles.get_or_create(&Outcome { controller, result: result.to_owned() }).inc();
+        self.count(failure, began.elapsed());
         self.queue.done(&key, delay);
+    }
+
+    fn count(&self, failure: Option<&'static str>, took: Duration) {
+        let (metrics, kind) = (&self.env.metrics, self.spec.name);
+        metrics.reconcile_seconds.get_or_create(&Kind { kind: kind.to_owned() }).observe(took.as_secs_f64());
+        metrics.reconciles.get_or_create(&Outcome { kind, result: if failure.is_some() { "error" } else { "ok" } }).inc();
+        if let Some(reason) = failure {
+            metrics.reconcile_errors.get_or_create(&Failure { kind, reason }).inc();
+        }
     }
 
     fn delay(&self, next: Next) -> Duration {
@@ -148,8 +155,10 @@ impl<R: Reconcile> Worker<R> {
         let text = chain(error);
         match class {
             Class::Conflict => {
-                tracing::debug!(controller = self.spec.name, object = %key, reason, "changed meanwhile: {text}");
-                CONFLICT_DELAY
+                // The newer object is on its way; when it does not help, this is no different from other trouble.
+                let failures = self.queue.failed(key);
+                tracing::debug!(controller = self.spec.name, object = %key, reason, failures, "changed meanwhile: {text}");
+                if failures == 1 { CONFLICT_DELAY } else { backoff(failures - 1) }
             }
             Class::Transient => {
                 let failures = self.queue.failed(key);

@@ -9,6 +9,14 @@ use tokio::time::Instant;
 
 use crate::cache::Key;
 
+/// How many reconciles of one key may follow each other at once.
+const BURST: u32 = 50;
+/// Time between two reconciles of a key that has used up its burst; also the time in which it regains one.
+const PACE: Duration = Duration::from_millis(200);
+/// A change brings a failing key forward, but not nearer to its failure than this: a reconcile that writes its failure
+/// into the object must not wake itself in a loop.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct State {
     ready: VecDeque<Key>,
@@ -21,6 +29,10 @@ struct State {
     due: BTreeSet<(Instant, Key)>,
     due_at: HashMap<Key, Instant>,
     failures: HashMap<Key, u32>,
+    /// Keys that a change may not bring forward of this time.
+    not_before: HashMap<Key, Instant>,
+    /// By key: when the burst that it has used will be full again. A key at rest has no entry.
+    paced: HashMap<Key, Instant>,
 }
 
 /// A queue; clones share it.
@@ -36,10 +48,9 @@ impl Queue {
     }
 
     /// Asks for a reconcile now. A key that is waiting for its time comes forward.
-    pub fn add(&self, key: Key) {
-        if self.lock().add(key) {
-            self.wake.notify_one();
-        }
+    pub fn add(&self, key: impl Into<Key>) {
+        self.lock().add(key.into());
+        self.wake.notify_one();
     }
 
     /// The next key, when there is one. It is this worker's until [`Queue::done`].
@@ -67,14 +78,14 @@ impl Queue {
 
     /// A worker is through with a key; it is due again after `delay`, or at once when it changed meanwhile.
     pub(super) fn done(&self, key: &Key, delay: Duration) {
+        let now = Instant::now();
         let mut state = self.lock();
         state.running.remove(key);
+        state.pace(key, delay, now);
         if state.again.remove(key) {
             state.add(key.clone());
         } else {
-            let at = Instant::now() + delay;
-            state.due.insert((at, key.clone()));
-            state.due_at.insert(key.clone(), at);
+            state.wait_until(key.clone(), now + delay);
         }
         drop(state);
         // The one that waits may wait for a later time.
@@ -86,6 +97,8 @@ impl Queue {
         let mut state = self.lock();
         state.running.remove(key);
         state.failures.remove(key);
+        state.not_before.remove(key);
+        state.paced.remove(key);
         if state.again.remove(key) {
             state.add(key.clone());
         }
@@ -106,20 +119,43 @@ impl Queue {
 }
 
 impl State {
-    /// Returns whether a worker should wake.
-    fn add(&mut self, key: Key) -> bool {
+    fn add(&mut self, key: Key) {
         if let Some(at) = self.due_at.remove(&key) {
             self.due.remove(&(at, key.clone()));
         }
         if self.running.contains(&key) {
             self.again.insert(key);
-            return false;
-        }
-        if self.queued.insert(key.clone()) {
+        } else if let Some(at) = self.not_before.get(&key).copied().filter(|at| *at > Instant::now()) {
+            self.wait_until(key, at);
+        } else if self.queued.insert(key.clone()) {
             self.ready.push_back(key);
-            return true;
         }
-        false
+    }
+
+    fn wait_until(&mut self, key: Key, at: Instant) {
+        self.due.insert((at, key.clone()));
+        self.due_at.insert(key, at);
+    }
+
+    /// Decides how soon a change may bring a key forward, now that it was worked on.
+    fn pace(&mut self, key: &Key, delay: Duration, now: Instant) {
+        let full = self.paced.get(key).copied().filter(|at| *at > now).unwrap_or(now) + PACE;
+        self.paced.insert(key.clone(), full);
+        let wait = if self.failures.contains_key(key) {
+            delay.min(AFTER_FAILURE)
+        } else if full > now + PACE * BURST {
+            PACE
+        } else {
+            Duration::ZERO
+        };
+        if wait.is_zero() {
+            self.not_before.remove(key);
+        } else {
+            self.not_before.insert(key.clone(), now + wait);
+        }
+        if self.paced.len() > 2 * (self.due_at.len() + self.running.len() + self.queued.len() + 16) {
+            self.paced.retain(|_, at| *at > now);
+        }
     }
 
     fn bring_forward(&mut self, now: Instant) {

@@ -123,7 +123,7 @@ async fn a_panic_harms_nobody_else() {
     });
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(*log.per_key.lock().unwrap(), HashMap::from([("bad".to_owned(), 2), ("good".to_owned(), 1)]));
-    assert!(env.metrics.render().contains("result=\"Panicked\"} 1"), "{}", env.metrics.render());
+    assert!(env.metrics.render().contains("reason=\"Panicked\"} 1"), "{}", env.metrics.render());
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,6 +135,84 @@ async fn a_due_time_is_kept_and_a_change_comes_before_it() {
     tokio::time::sleep(Duration::from_secs(89)).await;
     let seconds: Vec<u64> = log.calls.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
     assert_eq!(seconds, [0, 30, 90]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_retried_at_once_and_then_like_any_trouble() {
+    let cache = Cache::of([map("m", 1)]);
+    let (log, _env) = run(&cache, 1, |_, count| if count < 4 { Err(NoLuck(Class::Conflict)) } else { Ok(Next::OnChange) });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let calls = log.calls.lock().unwrap();
+    let gaps: Vec<f64> = calls.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64() - 0.1).collect();
+    assert_eq!(gaps.len(), 3);
+    assert!(gaps[0] < 0.05 && gaps[1] > 0.7 && gaps[2] > 1.5, "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconcile_that_wakes_itself_is_no_hot_loop() {
+    for (failing, at_most) in [(false, 60 + 5 * 60), (true, 61)] {
+        let cache = Cache::of([map("m", 1)]);
+        let writes_itself = cache.clone();
+        let (log, _env) = run(&cache, 1, move |_, count| {
+            writes_itself.apply(map("m", count + 1));
+            if failing { Err(NoLuck(Class::Transient)) } else { Ok(Next::OnChange) }
+        });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let calls = log.calls.lock().unwrap().len();
+        assert!((30..=at_most).contains(&calls), "{calls} reconciles in a minute");
+    }
+}
+
+#[tokio::test]
+async fn a_change_reaches_a_free_worker_within_a_millisecond() {
+    struct Note(tokio::sync::mpsc::UnboundedSender<std::time::Instant>);
+    impl Reconcile for Note {
+        type K = ConfigMap;
+        type Error = NoLuck;
+        async fn reconcile(&self, _: Arc<ConfigMap>) -> Result<Next, NoLuck> {
+            let _ = self.0.send(std::time::Instant::now());
+            Ok(Next::OnChange)
+        }
+    }
+    let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let (supervisor, _watch) = Supervisor::new();
+    let env = Env { supervisor, metrics: Metrics::new("test"), clock: Arc::new(SystemClock) };
+    let cache = Cache::default();
+    start(Spec { name: "test", workers: 4, deadline: Duration::from_secs(30) }, &cache, Note(sender), &env, |_| {});
+    let mut times = Vec::new();
+    for number in 0..200 {
+        let began = std::time::Instant::now();
+        cache.apply(map(&format!("m{number}"), 1));
+        times.push(seen.recv().await.unwrap() - began);
+    }
+    times.sort();
+    // The median: the machine may be busy.
+    assert!(times[100] < Duration::from_millis(1), "{:?}", times[100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_object_is_told_once_and_its_delay_forgotten() {
+    #[derive(Default)]
+    struct Gone(Mutex<Vec<Key>>);
+    impl Reconcile for Arc<Gone> {
+        type K = ConfigMap;
+        type Error = NoLuck;
+        async fn reconcile(&self, _: Arc<ConfigMap>) -> Result<Next, NoLuck> {
+            Err(NoLuck(Class::Transient))
+        }
+        fn deleted(&self, key: &Key) {
+            self.0.lock().unwrap().push(key.clone());
+        }
+    }
+    let gone = Arc::new(Gone::default());
+    let (supervisor, _watch) = Supervisor::new();
+    let env = Env { supervisor, metrics: Metrics::new("test"), clock: Arc::new(SystemClock) };
+    let cache = Cache::of([map("m", 1)]);
+    start(Spec { name: "test", workers: 2, deadline: Duration::from_secs(30) }, &cache, gone.clone(), &env, |_| {});
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cache.delete(&Key::new("a", "m"));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(*gone.0.lock().unwrap(), [Key::new("a", "m")]);
 }
 
 #[test]
