@@ -1,0 +1,87 @@
+//! Rules over a node.
+
+use api::shared::{Severity, SignalType};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Node, NodeCondition};
+
+use super::pod::{clip, status_seen};
+use super::workload::cluster_object;
+use super::{Evaluation, Findings, Rule, Symptom, anchor};
+
+const NOT_READY_HOLD: SignedDuration = SignedDuration::from_secs(20);
+const PRESSURE_HOLD: SignedDuration = SignedDuration::from_secs(20);
+const NEW_NODE_HOLD: SignedDuration = SignedDuration::from_secs(120);
+/// A cordoned node that goes away is most likely being restarted on purpose.
+const CORDONED_HOLD: SignedDuration = SignedDuration::from_mins(5);
+
+/// What is wrong with a node now.
+pub fn evaluate_node(node: &Node, now: Timestamp) -> Evaluation {
+    let mut out = Findings::default();
+    if node.metadata.deletion_timestamp.is_some() {
+        return Evaluation { healthy: true, ..Evaluation::default() };
+    }
+    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    for condition in conditions {
+        match condition.type_.as_str() {
+            "Ready" if condition.status != "True" => not_ready(node, condition, now, &mut out),
+            "MemoryPressure" if condition.status == "True" => pressure(node, condition, SignalType::MemoryHigh, now, &mut out),
+            "DiskPressure" if condition.status == "True" => pressure(node, condition, SignalType::DiskPressure, now, &mut out),
+            "PIDPressure" if condition.status == "True" => pressure(node, condition, SignalType::PidPressure, now, &mut out),
+            "NetworkUnavailable" if condition.status == "True" => pressure(node, condition, SignalType::NetworkUnavailable, now, &mut out),
+            _ => {}
+        }
+    }
+    let healthy = out.symptoms.is_empty();
+    Evaluation { symptoms: super::collapse::collapse(out.symptoms), next_look: out.next_look, healthy }
+}
+
+/// Whether a node says that it is ready.
+pub fn ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().find(|c| c.type_ == "Ready").is_none_or(|c| c.status == "True")
+}
+
+fn not_ready(node: &Node, condition: &NodeCondition, now: Timestamp, out: &mut Findings) {
+    let since = anchor(condition.last_transition_time.as_ref(), now);
+    let created = anchor(node.metadata.creation_timestamp.as_ref(), now);
+    let cordoned = node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or_default();
+    let hold = if cordoned { CORDONED_HOLD } else { NOT_READY_HOLD };
+    if !out.held(since, hold, now) || !out.held(created, NEW_NODE_HOLD, now) {
+        return;
+    }
+    let text = format!("node {} is not ready: {}", name(node), clip(condition.message.as_deref().unwrap_or_default()));
+    push(node, condition, Rule::NodeNotReady, SignalType::NodeNotReady, (text, since), out);
+}
+
+fn pressure(node: &Node, condition: &NodeCondition, signal: SignalType, now: Timestamp, out: &mut Findings) {
+    let since = anchor(condition.last_transition_time.as_ref(), now);
+    if !out.held(since, PRESSURE_HOLD, now) {
+        return;
+    }
+    let text = format!("node {} has {}: {}", name(node), condition.type_, clip(condition.message.as_deref().unwrap_or_default()));
+    push(node, condition, Rule::NodePressure, signal, (text, since), out);
+}
+
+fn name(node: &Node) -> &str {
+    node.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn push(node: &Node, condition: &NodeCondition, rule: Rule, signal: SignalType, (message, since): (String, Timestamp), out: &mut Findings) {
+    let root = cluster_object("Node", name(node), node.metadata.uid.clone());
+    let detail = format!("{}={} {}", condition.type_, condition.status, condition.reason.as_deref().unwrap_or_default());
+    out.symptoms.push(Symptom {
+        rule,
+        signal,
+        severity: if rule == Rule::NodeNotReady { Severity::Critical } else { Severity::High },
+        root: root.clone(),
+        group: "node".into(),
+        pod: None,
+        container: None,
+        message,
+        value: detail.clone(),
+        threshold: "Ready".into(),
+        since,
+        count: 1,
+        evidence: vec![status_seen(root, detail, Some(since))],
+    });
+}

@@ -1,0 +1,278 @@
+//! From evidence to "this is the cause", with the proof and a proposal.
+//!
+//! What lives here: pure rules over evidence that was gathered. What does not: noticing that something is wrong
+//! (`detection`), gathering (`detector`), whether an action may run (`approval`).
+
+pub mod amount;
+mod admission;
+mod crash;
+mod diff;
+mod image;
+mod log;
+mod memory;
+mod node;
+mod probe;
+mod propose;
+mod reference;
+pub mod refs;
+mod render;
+mod scheduling;
+pub use scheduling::requests;
+
+use std::collections::BTreeMap;
+
+use api::ai_insight::AIInsightSuggestedAction;
+use api::shared::{CauseClass, ObjectRef, Proof, RootCause, RuledOut};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{PodSpec, Taint};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::detection::{Observation, PodView, Revision, Rule, Symptom, WorkloadView};
+
+pub use diff::{Change, changes};
+
+/// The last lines of a container's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogTail {
+    /// Pod.
+    pub pod: String,
+    /// Container.
+    pub container: String,
+    /// Lines, oldest first.
+    pub lines: Vec<String>,
+}
+
+/// A ConfigMap that the workload refers to, as it is and as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigHistory {
+    /// Its name.
+    pub name: String,
+    /// UID.
+    pub uid: Option<String>,
+    /// resourceVersion.
+    pub resource_version: Option<String>,
+    /// Its data; none when it does not exist.
+    pub data: Option<BTreeMap<String, String>>,
+    /// Its data before the last change, when known.
+    pub before: Option<BTreeMap<String, String>>,
+    /// When it was changed last.
+    pub changed: Option<Timestamp>,
+    /// Who changed it.
+    pub manager: Option<String>,
+}
+
+/// What a node offers and what is taken; amounts in thousandths.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeRoom {
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Taints.
+    pub taints: Vec<Taint>,
+    /// Whether it is cordoned.
+    pub cordoned: bool,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Its conditions that are bad, as text.
+    pub trouble: Vec<String>,
+    /// Allocatable.
+    pub allocatable: BTreeMap<String, i128>,
+    /// Requested by the pods on it.
+    pub requested: BTreeMap<String, i128>,
+}
+
+/// A claim that the pod uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimFact {
+    /// Its name.
+    pub name: String,
+    /// UID; none when it does not exist.
+    pub uid: Option<String>,
+    /// Phase; none when it does not exist.
+    pub phase: Option<String>,
+    /// StorageClass.
+    pub class: Option<String>,
+    /// Whether that class exists.
+    pub class_exists: bool,
+}
+
+/// Everything that a diagnosis may look at.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The workload.
+    pub view: WorkloadView,
+    /// The symptom to explain.
+    pub symptom: Symptom,
+    /// Log tails of the containers that show it.
+    pub logs: Vec<LogTail>,
+    /// ConfigMaps that the workload refers to.
+    pub config_maps: Vec<ConfigHistory>,
+    /// Nodes.
+    pub nodes: Vec<NodeRoom>,
+    /// Claims of the pod.
+    pub claims: Vec<ClaimFact>,
+    /// Names that exist, by kind: for a name that is nearly right.
+    pub names: BTreeMap<String, Vec<String>>,
+    /// Memory in use by container, in bytes, if it is measured.
+    pub memory_used: BTreeMap<String, i128>,
+    /// Actions of the attempts that did not help.
+    pub failed: Vec<AIInsightSuggestedAction>,
+}
+
+/// What a diagnosis says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diagnosis {
+    /// The cause.
+    pub cause: RootCause,
+    /// What to do; empty when people must decide.
+    pub actions: Vec<AIInsightSuggestedAction>,
+    /// Advice for people.
+    pub recommendations: Vec<String>,
+    /// The whole in words.
+    pub analysis: String,
+    /// The log lines that matter.
+    pub log_analysis: Option<String>,
+}
+
+/// What a rule concludes, before attempts that failed are taken into account.
+struct Conclusion {
+    cause: RootCause,
+    /// Candidates, the best first; only one of them is proposed.
+    candidates: Vec<AIInsightSuggestedAction>,
+    recommendations: Vec<String>,
+    log_lines: Vec<String>,
+}
+
+/// Finds the cause of a symptom.
+pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
+    let conclusion = match evidence.symptom.rule {
+        Rule::ImagePull => image::explain(evidence),
+        Rule::OutOfMemory => memory::explain(evidence),
+        Rule::CrashLoop | Rule::StartError => crash::explain(evidence),
+        Rule::MissingReference | Rule::SetupFailing => reference::explain(evidence),
+        Rule::ReadinessFailing | Rule::NotReady | Rule::LivenessFailing => probe::explain(evidence),
+        Rule::Unschedulable => scheduling::explain(evidence),
+        Rule::Refused => admission::explain(evidence),
+        Rule::NodeNotReady | Rule::NodePressure => node::explain(evidence),
+        Rule::RolloutStuck => unknown(evidence),
+    };
+    let Conclusion { mut cause, candidates, mut recommendations, log_lines } = conclusion;
+    cause.confidence = cause.confidence.clamp(0.0, 1.0);
+    let had = !candidates.is_empty();
+    let actions: Vec<_> = candidates.into_iter().find(|c| !propose::tried(c, &evidence.failed)).into_iter().collect();
+    if had && actions.is_empty() {
+        recommendations.insert(0, "Every remedy that the evidence supports was tried and did not help; a person must decide.".into());
+    }
+    let analysis = render::analysis(&cause, &actions, &recommendations, now);
+    let log_analysis = (!log_lines.is_empty()).then(|| log_lines.join("\n"));
+    Diagnosis { cause, actions, recommendations, analysis, log_analysis }
+}
+
+/// The diagnosis when no symptom is there any more.
+pub fn cleared(object: ObjectRef, now: Timestamp) -> Diagnosis {
+    let cause = RootCause {
+        statement: format!("No symptom is visible on {} {} any more; its pods, events and rollout were checked", object.kind, object.name),
+        object,
+        path: None,
+        value: None,
+        class: CauseClass::Unknown,
+        confidence: 0.1,
+        proof: Vec::new(),
+        ruled_out: Vec::new(),
+    };
+    let recommendations = vec!["Watch whether the symptom comes back; nothing is proposed while it is absent.".into()];
+    Diagnosis { analysis: render::analysis(&cause, &[], &recommendations, now), cause, actions: Vec::new(), recommendations, log_analysis: None }
+}
+
+fn unknown(evidence: &Evidence) -> Conclusion {
+    let statement = format!("{}; pods, events, images, probes and scheduling show no cause", evidence.symptom.message.trim_end_matches('.'));
+    let cause = cause(evidence, CauseClass::Unknown, None, None, statement, 0.2);
+    Conclusion { cause, candidates: Vec::new(), recommendations: vec!["Look at the newest pods and at the controller's events.".into()], log_lines: Vec::new() }
+}
+
+/// A cause at the workload, with what the symptom saw as the beginning of its proof.
+fn cause(evidence: &Evidence, class: CauseClass, path: Option<String>, value: Option<String>, statement: String, confidence: f64) -> RootCause {
+    let proof = evidence.symptom.evidence.iter().map(|o| observed(o, "this is the symptom")).collect();
+    RootCause { object: evidence.view.workload.clone(), path, value, class, statement, confidence, proof, ruled_out: Vec::new() }
+}
+
+fn observed(observation: &Observation, rule: &str) -> Proof {
+    Proof {
+        object: observation.object.clone(),
+        path: None,
+        value: Some(observation.detail.clone()),
+        resource_version: None,
+        time: observation.time.map(Time),
+        rule: rule.into(),
+    }
+}
+
+fn fact(object: &ObjectRef, path: &str, value: &str, rule: &str) -> Proof {
+    Proof { object: object.clone(), path: Some(path.into()), value: Some(value.into()), resource_version: None, time: None, rule: rule.into() }
+}
+
+fn ruled_out(hypothesis: &str, because: impl Into<String>) -> RuledOut {
+    RuledOut { hypothesis: hypothesis.into(), because: because.into() }
+}
+
+impl Evidence {
+    /// The pod that shows the symptom.
+    fn pod(&self) -> Option<&PodView> {
+        let name = &self.symptom.pod.as_ref()?.name;
+        self.view.pods.iter().find(|p| p.reference().name == *name)
+    }
+
+    /// The revision that shows the symptom.
+    fn revision(&self) -> Option<&Revision> {
+        let hash = self.pod().map_or_else(|| self.view.current.clone().unwrap_or_default(), |p| p.revision.clone());
+        self.view.revisions.iter().find(|r| r.hash == hash)
+    }
+
+    /// The revision before that.
+    fn previous(&self) -> Option<&Revision> {
+        self.view.previous_revision(self.revision()?.number)
+    }
+
+    /// The spec that the failing pod was made from, and the prefix of paths in it.
+    fn spec(&self) -> Option<(&PodSpec, &'static str)> {
+        if let Some(spec) = self.revision().and_then(|r| r.template.spec.as_ref()) {
+            return Some((spec, "spec.template.spec"));
+        }
+        let prefix = if self.view.workload.kind == "Pod" { "spec" } else { "spec.template.spec" };
+        Some((self.pod()?.spec()?, prefix))
+    }
+
+    /// Path of a container of that spec, for example `spec.template.spec.containers[0]`.
+    fn container_path(&self, name: &str) -> Option<String> {
+        let (spec, prefix) = self.spec()?;
+        if let Some(index) = spec.containers.iter().position(|c| c.name == name) {
+            return Some(format!("{prefix}.containers[{index}]"));
+        }
+        let index = spec.init_containers.as_ref()?.iter().position(|c| c.name == name)?;
+        Some(format!("{prefix}.initContainers[{index}]"))
+    }
+
+    /// What the failing revision changed against the one before.
+    fn changes(&self) -> Vec<Change> {
+        match (self.previous(), self.revision()) {
+            (Some(before), Some(after)) => changes(&before.template, &after.template),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Container that shows the symptom.
+    fn container(&self) -> &str {
+        self.symptom.container.as_deref().unwrap_or_default()
+    }
+
+    /// Kind and name of the workload, for sentences.
+    fn who(&self) -> String {
+        format!("{} {}", self.view.workload.kind, self.view.workload.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
