@@ -1,73 +1,77 @@
-//! The `ClusterRegistration` resource.
+//! The `ClusterRegistration` resource: another cluster that this installation looks after.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{LocalObjectRef};
+use crate::formats;
+use crate::shared::LocalObjectRef;
 
-/// ClusterRegistrationEnvironment
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ClusterRegistrationEnvironment {
-    /// `prod`.
+/// What a cluster is used for.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum ClusterEnvironment {
+    /// Serves users.
     #[serde(rename = "prod")]
     Prod,
-    /// `staging`.
+    /// Rehearses what goes to production.
     #[serde(rename = "staging")]
     Staging,
-    /// `dev`.
+    /// For development and tests.
+    #[default]
     #[serde(rename = "dev")]
     Dev,
 }
 
-/// ClusterRegistrationTier
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ClusterRegistrationTier {
-    /// `critical`.
+/// How much depends on a cluster.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum ClusterTier {
+    /// Nothing happens there without a person's approval.
     #[serde(rename = "critical")]
     Critical,
-    /// `standard`.
+    /// The policies decide.
+    #[default]
     #[serde(rename = "standard")]
     Standard,
-    /// `non-critical`.
+    /// The policies decide; losing it hurts nobody.
     #[serde(rename = "non-critical")]
     NonCritical,
 }
 
-/// Observed state of ClusterRegistration.
+/// What was last seen of the cluster.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterRegistrationStatus {
-    /// Non-terminal Issues on the remote cluster
+    /// Issues there that are not over.
     #[serde(default)]
     pub active_issues: i32,
-    /// Plans Pending, Executing or Verifying remotely
+    /// RemediationPlans there that are not over.
     #[serde(default)]
     pub active_remediations: i32,
-    /// Never set
+    /// `Connected`: whether the cluster answers, and what it said when it does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// Nodes and namespaces could be listed
+    /// Whether the last check reached the cluster.
     #[serde(default)]
     pub connected: bool,
-    /// Kubelet version of the first node
+    /// Version of its API server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes_version: Option<String>,
-    /// Last check time
+    /// When the last check ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_health_check: Option<Time>,
-    /// Namespaces seen
+    /// Number of its namespaces.
     #[serde(default)]
     pub namespace_count: i32,
-    /// Nodes seen
+    /// Number of its nodes.
     #[serde(default)]
     pub node_count: i32,
 }
 
-/// Desired state of ClusterRegistration.
+/// Another cluster, reached with the kubeconfig of a Secret.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
@@ -88,31 +92,59 @@ pub struct ClusterRegistrationStatus {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterRegistrationSpec {
-    /// Feature list, unused
+    /// What the cluster may be used for, such as `remediation`; empty means everything. Shown and filterable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "capabilities")]
     pub capabilities: Vec<String>,
-    /// Label shown by the dashboard
+    /// Name that people see, one line of up to 128 characters.
+    #[schemars(schema_with = "formats::label_text")]
     pub display_name: String,
-    /// Shown; cascade check on it is unreachable
-    // contract default: "dev"
-    pub environment: ClusterRegistrationEnvironment,
-    /// Re-check period, Go duration
-    // contract default: "30s"
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health_check_interval: Option<String>,
-    /// Secret whose key "kubeconfig" reaches the cluster
+    /// What the cluster is used for. A fault seen in `staging` first is pointed out when it appears in `prod`. Default `dev`.
+    #[serde(default)]
+    pub environment: ClusterEnvironment,
+    /// Duration between two checks of the cluster, from `1s` to `24h`. Default `30s`.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(schema_with = "formats::interval")]
+    pub health_check_interval: String,
+    /// Secret in the same namespace whose key `kubeconfig` reaches the cluster. Certificates and tokens must be in the text;
+    /// commands and file names in it are refused.
     pub kubeconfig_secret_ref: LocalObjectRef,
-    /// Free metadata, unused
+    /// Labels of the cluster, to group and select by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "labels")]
     pub labels: BTreeMap<String, String>,
-    /// Limit, not enforced anywhere
-    // contract default: 3
+    /// Most RemediationPlans that may run on the cluster at a time; 0 lets none run, so the cluster is only watched. Default 3.
+    #[serde(default = "three")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub max_concurrent_remediations: i32,
+    /// Where the cluster is, such as `sa-east-1`. Shown and filterable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_concurrent_remediations: Option<i32>,
-    /// Shown by the dashboard
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::label_text")]
     pub region: Option<String>,
-    /// Shown and filterable; approval mode by tier is unreachable
-    // contract default: "standard"
-    pub tier: ClusterRegistrationTier,
+    /// How much depends on the cluster; `critical` asks a person before every action. Default `standard`.
+    #[serde(default)]
+    pub tier: ClusterTier,
+}
+
+fn thirty_seconds() -> String {
+    "30s".to_owned()
+}
+
+fn three() -> i32 {
+    3
+}
+
+fn capabilities(_: &mut SchemaGenerator) -> Schema {
+    formats::set_of(formats::pattern(formats::LABEL_VALUE, 1, 63), 0, 64)
+}
+
+fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 64,
+        "additionalProperties": {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"},
+        "x-kubernetes-validations": [{
+            "rule": format!("self.all(k, k.size() <= 317 && k.matches(r'{}'))", formats::LABEL_KEY),
+            "message": "keys must be label keys, such as team or example.com/team",
+        }],
+    })
 }

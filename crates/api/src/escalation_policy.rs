@@ -1,65 +1,70 @@
-//! The `EscalationPolicy` resource.
+//! The `EscalationPolicy` resource: whom to call, in which order, when an Issue needs people.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::core::cel::Rule;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{Severity};
+use crate::shared::Severity;
+use crate::{formats, notification_policy};
 
-/// EscalationPolicyType
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EscalationPolicyType {
-    /// `channel`.
+/// What the name of a target stands for.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EscalationTargetType {
+    /// A channel of a NotificationPolicy.
     #[serde(rename = "channel")]
     Channel,
-    /// `user`.
+    /// A person, by e-mail address or user name.
     #[serde(rename = "user")]
     User,
-    /// `team`.
+    /// A team.
     #[serde(rename = "team")]
     Team,
-    /// `oncall`.
+    /// Whoever is on call in that rotation.
     #[serde(rename = "oncall")]
     Oncall,
 }
 
-/// Observed state of EscalationPolicy.
+/// Escalations under way.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct EscalationPolicyStatus {
-    /// One entry per escalated Issue; never removed
+    /// One entry per Issue that is escalated now; it goes when the Issue is over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub active_escalations: Vec<EscalationPolicyActiveEscalation>,
-    /// Never set
+    pub active_escalations: Vec<ActiveEscalation>,
+    /// `Ready`: whether the channels of every level exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// Counts first escalation of each Issue
+    /// Issues that this policy has escalated, since it exists.
     #[serde(default)]
     pub total_escalations: i64,
 }
 
-/// One entry per escalated Issue; never removed.
+/// An Issue that is escalated now.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct EscalationPolicyActiveEscalation {
-    /// Unused; REST acknowledge writes an Issue annotation
+pub struct ActiveEscalation {
+    /// When somebody took the Issue on; no further level is called after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<Time>,
-    /// Unused
+    /// Verified identity of whoever took it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_by: Option<String>,
-    /// Zero-based level
+    /// Level that was called last, counted from 0.
     #[serde(default)]
     pub current_level: i32,
-    /// Time the level was reached
+    /// When that level was called.
     pub escalated_at: Time,
-    /// Escalated Issue
+    /// Name of the Issue.
     #[serde(default)]
     pub issue_name: String,
 }
 
-/// Desired state of EscalationPolicy.
+/// Calls one level after the other until somebody takes the Issue on.
+///
+/// In the operator's own namespace the policy governs the Issues of every namespace; elsewhere those of its own namespace.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
@@ -69,55 +74,88 @@ pub struct EscalationPolicyActiveEscalation {
     namespaced,
     status = "EscalationPolicyStatus",
     shortname = "ep",
+    shortname = "escpol",
     category = "chatcli",
     derive = "PartialEq",
-    printcolumn(name = "Levels", type_ = "integer", json_path = ".spec.levels"),
+    printcolumn(name = "Levels", type_ = "string", json_path = ".spec.levels[*].name"),
     printcolumn(name = "Default", type_ = "boolean", json_path = ".spec.defaultPolicy"),
     printcolumn(name = "Enabled", type_ = "boolean", json_path = ".spec.enabled"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EscalationPolicySpec {
-    /// Fallback when no policy matches the severity
+    /// Use this policy for Issues that no other policy covers by severity. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_policy: Option<bool>,
-    /// Disabled policies are skipped
-    // contract default: true
+    /// Whether the policy takes part; `false` keeps it without calling anybody. Default `true`.
+    #[serde(default = "yes")]
     pub enabled: bool,
-    /// Ordered chain, index 0 first
-    pub levels: Vec<EscalationPolicyLevel>,
-    /// Severities covered; empty means all
+    /// Whom to call, in this order; the first level at once, each other one when the level before it stayed silent for its
+    /// `timeoutMinutes`. One to twenty levels with unique names.
+    #[schemars(length(min = 1, max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub levels: Vec<EscalationLevel>,
+    /// Severities that the policy covers; empty covers all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub severities: Vec<Severity>,
 }
 
-/// Ordered chain, index 0 first.
+/// One step of the chain.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct EscalationPolicyLevel {
-    /// Level label in messages and metric
+pub struct EscalationLevel {
+    /// Name of the level, unique in the policy; it stands in messages and metrics.
+    #[schemars(schema_with = "formats::label_text")]
     pub name: String,
-    /// Channel names looked up in all enabled NotificationPolicies
+    /// Channels, by name, of the NotificationPolicies that govern the Issue; the level's message goes to each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "channels")]
     pub notify_channels: Vec<String>,
-    /// Reminder period; not implemented
-    // contract default: 0
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repeat_interval_minutes: Option<i32>,
-    /// People or teams; only printed in the message
-    pub targets: Vec<EscalationPolicyLevelTarget>,
-    /// Minutes before the next level
-    // contract default: 15
+    /// Minutes after which the level is called again while it is the current one; 0 calls it once. Default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10080))]
+    pub repeat_interval_minutes: i32,
+    /// Who is asked to act; at least one. Messages name them, and channels that can address people do so.
+    #[schemars(length(min = 1, max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into(), "name".into()]))]
+    pub targets: Vec<EscalationTarget>,
+    /// Minutes until the next level is called, 1 to 10080 (a week). Default 15.
+    #[serde(default = "fifteen")]
+    #[schemars(range(min = 1, max = 10080))]
     pub timeout_minutes: i32,
 }
 
-/// People or teams; only printed in the message.
+/// Who is asked to act.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct EscalationPolicyLevelTarget {
-    /// Printed as type:name
+#[x_kube(validation = user_name())]
+pub struct EscalationTarget {
+    /// E-mail address or user name, team, rotation or channel, as `type` says.
+    #[schemars(schema_with = "formats::label_text")]
     pub name: String,
-    /// Printed as type:name
+    /// What `name` stands for.
     #[serde(rename = "type")]
-    pub type_: EscalationPolicyType,
+    pub type_: EscalationTargetType,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn fifteen() -> i32 {
+    15
+}
+
+fn channels(generator: &mut SchemaGenerator) -> Schema {
+    formats::set_of(notification_policy::channel_name(generator), 0, 32)
+}
+
+fn user_name() -> Rule {
+    formats::rule(
+        "name",
+        format!("self.type != 'user' || !self.name.contains('@') || self.name.matches('^@[^@ ]+$') || {}", formats::cel_email("self.name")),
+        "name of a user must be a user name or a whole e-mail address, such as lead@example.com",
+    )
 }

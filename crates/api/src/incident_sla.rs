@@ -1,65 +1,70 @@
-//! The `IncidentSLA` resource.
+//! The `IncidentSLA` resource: how quickly Issues of a severity must be answered and solved.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::core::cel::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{Severity};
+use crate::formats;
+use crate::shared::Severity;
 
-/// Observed state of IncidentSLA.
+/// How the agreement is kept.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct IncidentSLAStatus {
-    /// Only ever incremented
+    /// Issues that are past one of their deadlines now.
     #[serde(default)]
     pub active_violations: i32,
-    /// Mean until resolvedAt
+    /// Mean time until Issues were resolved, counted in business time when `businessHoursOnly` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_resolution_time: Option<String>,
-    /// Mean until Analyzing condition
+    /// Mean time until Issues were answered, counted likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_response_time: Option<String>,
-    /// (tracked minus violations)/tracked, floored at zero
+    /// Percentage of the tracked Issues that met both deadlines, 0 to 100.
     #[serde(default)]
     pub compliance_percentage: f64,
-    /// SLAViolation condition
+    /// `SLAViolation`: whether an Issue is past a deadline now, and which one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// Latest breach
+    /// When a deadline was last missed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_violation_at: Option<Time>,
-    /// Last 50 breaches
+    /// The last 50 missed deadlines, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub recent_violations: Vec<IncidentSLARecentViolation>,
-    /// Issues that reached an end state
+    pub recent_violations: Vec<SlaViolation>,
+    /// Issues measured, since the agreement exists.
     #[serde(default)]
     pub total_issues_tracked: i64,
-    /// Breaches so far
+    /// Deadlines missed, since the agreement exists.
     #[serde(default)]
     pub total_violations: i64,
 }
 
-/// Last 50 breaches.
+/// A missed deadline.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct IncidentSLARecentViolation {
-    /// Measured duration text
+pub struct SlaViolation {
+    /// Time that had passed, as a duration.
     #[serde(default)]
     pub elapsed: String,
-    /// Breaching Issue
+    /// Name of the Issue.
     #[serde(default)]
     pub issue_name: String,
-    /// Limit text
+    /// Time that was allowed, as a duration.
     #[serde(default)]
     pub threshold: String,
-    /// Response or resolution
+    /// `response` or `resolution`.
     #[serde(rename = "type", default)]
     pub type_: String,
-    /// Breach time
+    /// When the deadline passed.
     pub violated_at: Time,
 }
 
-/// Desired state of IncidentSLA.
+/// Deadlines for the Issues of one severity.
+///
+/// In the operator's own namespace the agreement holds for every namespace; elsewhere for its own namespace, where it goes first.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
@@ -79,43 +84,89 @@ pub struct IncidentSLARecentViolation {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = response_before_resolution())]
+#[x_kube(validation = calendar_for_business_hours())]
 pub struct IncidentSLASpec {
-    /// Calendar for that
+    /// The hours that count when `businessHoursOnly` is set; required then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub business_hours: Option<IncidentSLABusinessHours>,
-    /// Count only business time
+    pub business_hours: Option<BusinessHours>,
+    /// Count only the time inside `businessHours`. Default `false`: every hour counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub business_hours_only: Option<bool>,
-    /// Escalation on breach; not implemented
+    /// Name of the EscalationPolicy, in the same namespace, that is started when a deadline passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub escalation_policy_ref: Option<String>,
-    /// Notification on breach; not implemented
+    /// Name of the NotificationPolicy, in the same namespace, whose channels are told when a deadline is near or passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub notification_policy_ref: Option<String>,
-    /// Go duration until resolved
+    /// Duration from detection until the Issue must be resolved, such as `4h` or `3d`.
+    #[schemars(schema_with = "formats::duration")]
     pub resolution_time: String,
-    /// Go duration until analysis starts
+    /// Duration from detection until somebody or something must be at work on the Issue, such as `15m`; not longer than
+    /// `resolutionTime`.
+    #[schemars(schema_with = "formats::duration")]
     pub response_time: String,
-    /// Issue severity covered; first match wins
+    /// Severity of the Issues that the deadlines hold for.
     pub severity: Severity,
 }
 
-/// Calendar for that.
+/// The hours of the week that count.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct IncidentSLABusinessHours {
-    /// Closing hour
-    // contract default: 18
+#[x_kube(validation = hours_differ())]
+pub struct BusinessHours {
+    /// Hour of the day at which they end, 0 to 23, not included; before `startHour` means on the next day. Default 18.
+    #[serde(default = "eighteen")]
     #[schemars(range(min = 0, max = 23))]
     pub end_hour: i32,
-    /// Opening hour
-    // contract default: 9
+    /// Hour of the day at which they begin, 0 to 23. Default 9.
+    #[serde(default = "nine")]
     #[schemars(range(min = 0, max = 23))]
     pub start_hour: i32,
-    /// IANA zone; invalid falls back to UTC
-    // contract default: "UTC"
+    /// IANA time zone of the hours, such as `America/Sao_Paulo`. Default `UTC`.
+    #[serde(default = "utc")]
+    #[schemars(schema_with = "formats::time_zone")]
     pub timezone: String,
-    /// English weekday names, exact case
-    // contract default: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
+    /// English names of the days on which they begin, in any case; at least one. Default Monday to Friday.
+    #[serde(default = "monday_to_friday")]
+    #[schemars(schema_with = "formats::weekdays")]
     pub work_days: Vec<String>,
+}
+
+fn nine() -> i32 {
+    9
+}
+
+fn eighteen() -> i32 {
+    18
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn monday_to_friday() -> Vec<String> {
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"].map(str::to_owned).to_vec()
+}
+
+fn response_before_resolution() -> Rule {
+    formats::rule(
+        "responseTime",
+        format!("{} <= {}", formats::cel_duration("self.responseTime"), formats::cel_duration("self.resolutionTime")),
+        "responseTime must not be longer than resolutionTime",
+    )
+}
+
+fn calendar_for_business_hours() -> Rule {
+    formats::rule(
+        "businessHours",
+        "!has(self.businessHoursOnly) || !self.businessHoursOnly || has(self.businessHours)",
+        "businessHours must be given when businessHoursOnly is true",
+    )
+}
+
+fn hours_differ() -> Rule {
+    formats::rule("endHour", "self.startHour != self.endHour", "endHour must differ from startHour, else no hour counts")
 }
