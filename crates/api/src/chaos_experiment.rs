@@ -216,11 +216,11 @@ fn one() -> i32 {
 }
 
 fn fault_duration(_: &mut SchemaGenerator) -> Schema {
-    formats::duration_between("1s", "168h", "from 1s to 7d")
+    formats::duration_between(1, 7 * 86_400, "from 1s to 7d")
 }
 
 fn recovery_timeout(_: &mut SchemaGenerator) -> Schema {
-    formats::duration_between("1s", "24h", "from 1s to 24h")
+    formats::duration_between(1, 86_400, "from 1s to 24h")
 }
 
 fn parameters(_: &mut SchemaGenerator) -> Schema {

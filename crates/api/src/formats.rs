@@ -80,31 +80,37 @@ pub fn rule(field: &str, rule: impl Into<String>, message: &str) -> Rule {
     Rule::new(rule).message(message).field_path(format!(".{field}")).reason(Reason::FieldValueInvalid)
 }
 
-/// CEL: the duration that `text` (a CEL expression for a valid duration) stands for.
+/// CEL: the whole seconds of the duration `text` (a CEL expression for a valid duration), to compare durations.
 ///
 /// `duration()` of CEL knows no days, so a leading number of days is counted apart.
 #[must_use]
-pub fn cel_duration(text: &str) -> String {
+pub fn cel_seconds(text: &str) -> String {
     format!(
-        "({text}.contains('d') ? duration(string(int({text}.split('d')[0]) * 24) + 'h') + \
-         ({text}.endsWith('d') ? duration('0s') : duration({text}.split('d')[1])) : duration({text}))"
+        "({text}.contains('d') ? int({text}.find('^[0-9]+')) * 86400 + \
+         ({text}.endsWith('d') ? 0 : duration({text}.substring({text}.indexOf('d') + 1)).getSeconds()) : duration({text}).getSeconds())"
     )
 }
 
-/// CEL: `text` is a duration from `min` to `max`, both as CEL durations. `min` is `0s` where zero has a meaning.
-fn cel_duration_between(min: &str, max: &str) -> String {
-    let value = cel_duration("self");
-    format!(
-        "self == '0' ? duration('{min}') == duration('0s') : self.size() > 1 && self.matches(r'{DURATION}') && {value} >= duration('{min}') && {value} <= duration('{max}')"
-    )
+/// CEL: `self` is a duration; zero only where that has a meaning; at most `max` seconds and, unless zero, at least `min` seconds.
+fn cel_duration(zero: bool, min: u32, max: u32) -> String {
+    let value = cel_seconds("self");
+    let not_zero = if zero { String::new() } else { "self.matches('[1-9]') && ".to_owned() };
+    format!("self == '0' ? {zero} : self.size() > 1 && self.matches(r'{DURATION}') && {not_zero}{value} >= {min} && {value} <= {max}")
 }
 
-/// A duration from `min` to `max`; the message names both as given in `range`.
+const HOUR: u32 = 3600;
+const YEAR: u32 = 366 * 24 * HOUR;
+
+/// A duration from `min` to `max` seconds; `range` says the same in words.
 #[must_use]
-pub fn duration_between(min: &str, max: &str, range: &str) -> Schema {
+pub fn duration_between(min: u32, max: u32, range: &str) -> Schema {
+    duration_with(false, min, max, range)
+}
+
+fn duration_with(zero: bool, min: u32, max: u32, range: &str) -> Schema {
     checked(
         32,
-        &cel_duration_between(min, max),
+        &cel_duration(zero, min, max),
         &format!("must be a duration {range}: amounts with a unit, such as 500ms, 90s, 1h30m or 7d"),
     )
 }
@@ -112,19 +118,19 @@ pub fn duration_between(min: &str, max: &str, range: &str) -> Schema {
 /// A duration that is longer than zero, up to 366 days.
 #[must_use]
 pub fn duration(_: &mut SchemaGenerator) -> Schema {
-    duration_between("1ns", "8784h", "longer than 0 and at most 366d")
+    duration_with(false, 0, YEAR, "longer than 0 and at most 366d")
 }
 
 /// A duration up to 366 days; zero switches the thing off.
 #[must_use]
 pub fn duration_or_zero(_: &mut SchemaGenerator) -> Schema {
-    duration_between("0s", "8784h", "from 0s (off) to 366d")
+    duration_with(true, 0, YEAR, "from 0s (off) to 366d")
 }
 
 /// A duration from one second to one day: intervals of repeated work.
 #[must_use]
 pub fn interval(_: &mut SchemaGenerator) -> Schema {
-    duration_between("1s", "24h", "from 1s to 24h")
+    duration_between(1, 24 * HOUR, "from 1s to 24h")
 }
 
 /// Name of an IANA time zone.

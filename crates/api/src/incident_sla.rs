@@ -154,7 +154,7 @@ fn monday_to_friday() -> Vec<String> {
 fn response_before_resolution() -> Rule {
     formats::rule(
         "responseTime",
-        format!("{} <= {}", formats::cel_duration("self.responseTime"), formats::cel_duration("self.resolutionTime")),
+        format!("{} <= {}", formats::cel_seconds("self.responseTime"), formats::cel_seconds("self.resolutionTime")),
         "responseTime must not be longer than resolutionTime",
     )
 }

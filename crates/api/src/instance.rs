@@ -1,63 +1,68 @@
-//! The `Instance` resource.
+//! The `Instance` resource: one AI server, what it watches and how the operator reaches it.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{EnvVar, PodSecurityContext, ResourceRequirements};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::core::cel::Rule;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::shared::{LocalObjectRef, ProviderName, SecretKeyRef};
+use crate::{formats, pod_fields};
 
-/// InstanceTransport
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum InstanceTransport {
-    /// `stdio`.
+/// How the server talks to an MCP server.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum McpTransport {
+    /// It starts `command` and uses its input and output.
     #[serde(rename = "stdio")]
     Stdio,
-    /// `sse`.
+    /// It connects to `url` and receives server-sent events.
     #[serde(rename = "sse")]
     Sse,
 }
 
-/// InstanceKind
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum InstanceKind {
-    /// `Deployment`.
+/// Kinds of workloads that are watched by name.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum WatchedKind {
+    /// A Deployment.
+    #[default]
     Deployment,
-    /// `StatefulSet`.
+    /// A StatefulSet.
     StatefulSet,
-    /// `DaemonSet`.
+    /// A DaemonSet.
     DaemonSet,
-    /// `Job`.
+    /// A Job.
     Job,
-    /// `CronJob`.
+    /// A CronJob.
     CronJob,
 }
 
-/// Observed state of Instance.
+/// How the server is doing.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatus {
-    /// Available condition
+    /// `Available`: whether enough replicas are ready. `Connected`: whether the operator reaches the server, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// Generation last reconciled
+    /// Generation of the Instance that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready replicas reached the wanted number
+    /// Whether as many replicas are ready as wanted, and at least one.
     #[serde(default)]
     pub ready: bool,
-    /// Deployment ready replicas
+    /// Replicas that are ready.
     #[serde(default)]
     pub ready_replicas: i32,
-    /// Deployment status replicas
+    /// Replicas that exist.
     #[serde(default)]
     pub replicas: i32,
 }
 
-/// Desired state of Instance.
+/// One AI server: it watches workloads, finds faults and their causes, and talks to the language model.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
@@ -76,352 +81,585 @@ pub struct InstanceStatus {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceSpec {
-    /// Agent and skill ConfigMaps
+    /// ConfigMaps with agents and skills for the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents: Option<InstanceAgents>,
-    /// Pipeline tuning; first Instance in list wins
+    /// How the incident pipeline treats what this server reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aiops: Option<InstanceAiops>,
-    /// Secret loaded as environment
+    /// Secret in the same namespace with the keys of the providers, such as `ANTHROPIC_API_KEY`; each key becomes an environment
+    /// variable. A change of it restarts the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_keys: Option<LocalObjectRef>,
-    /// Extra container env vars
+    /// Further environment variables of the server, with unique names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "pod_fields::env")]
     pub extra_env: Vec<EnvVar>,
-    /// Provider failover chain
+    /// Providers to turn to when the first one fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<InstanceFallback>,
-    /// Container image
+    /// Container image of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<InstanceImage>,
-    /// MCP servers
+    /// MCP servers whose tools an analysis may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp: Option<InstanceMcp>,
-    /// LLM model flag and env
+    /// Language model, by the name that the provider gives it; without it, the provider's default of this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "model")]
     pub model: Option<String>,
-    /// PVC for sessions
+    /// Volume that keeps the server's sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<InstancePersistence>,
-    /// Plugin binaries source
+    /// Where plugins of the server come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugins: Option<InstancePlugins>,
-    /// LLM provider flag and env; no enum here
+    /// Provider of the language model: `BUILTIN` analyses by rules alone and needs no key; else one of `OPENAI`,
+    /// `OPENAI_ASSISTANT`, `CLAUDEAI`, `BEDROCK`, `GOOGLEAI`, `XAI`, `ZAI`, `MINIMAX`, `MOONSHOT`, `STACKSPOT`, `OLLAMA`,
+    /// `COPILOT`, `GITHUB_MODELS`, `OPENROUTER`, `DEVIN`.
+    #[schemars(schema_with = "provider")]
     pub provider: String,
-    /// Server pods; above 1 makes the Service headless
-    // contract default: 1
+    /// Replicas of the server, 0 to 100. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 100))]
+    pub replicas: i32,
+    /// CPU and memory of the server's container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub replicas: Option<i32>,
-    /// Container requests and limits
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "pod_fields::resources")]
     pub resources: Option<ResourceRequirements>,
-    /// Pod security context; non-root default when absent
+    /// Security context of the pod, in place of the default one (not root, default seccomp profile).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "pod_fields::security_context")]
     pub security_context: Option<PodSecurityContext>,
-    /// GRPC server settings
+    /// How the server listens and how the operator reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<InstanceServer>,
-    /// Workload watcher settings
+    /// What the server watches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watcher: Option<InstanceWatcher>,
 }
 
-/// Workload watcher settings.
+/// What the server watches.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = interval_within_window())]
+#[x_kube(validation = formats::rule("deployment", "!has(self.deployment) || !has(self.targets) || self.targets.size() == 0", "deployment and targets exclude each other; name every workload in targets"))]
+#[x_kube(validation = formats::rule("namespace", "!has(self.namespace) || has(self.deployment)", "namespace goes with deployment; targets have namespaces of their own"))]
+#[x_kube(validation = formats::rule("targets", "!has(self.enabled) || !self.enabled || has(self.deployment) || has(self.targets) && self.targets.size() > 0", "targets must name at least one workload when enabled is true"))]
 pub struct InstanceWatcher {
-    /// Legacy single target
+    /// Name of the only Deployment to watch; `targets` is the form for any number of workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub deployment: Option<String>,
-    /// Turn the watcher on and create RBAC
+    /// Watch the workloads, and let the server read them. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Poll period
-    // contract default: "30s"
+    /// Duration between two readings of metrics, from `1s` to `24h`; changes of objects are seen at once. Default `30s`.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(schema_with = "formats::interval")]
+    pub interval: String,
+    /// Most characters of context that a request to the language model carries, 1 to 10000000. Default 32000.
+    #[serde(default = "context_chars")]
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub max_context_chars: i32,
+    /// Most lines of log per container that an analysis reads, 0 to 100000; 0 reads none. Default 100.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub max_log_lines: i32,
+    /// Namespace of `deployment`; default is the Instance's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<String>,
-    /// Prompt budget; only written in multi-target mode
-    // contract default: 32000
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_context_chars: Option<i32>,
-    /// Log lines per pod
-    // contract default: 100
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_log_lines: Option<i32>,
-    /// Legacy single target namespace
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::namespace")]
     pub namespace: Option<String>,
-    /// Multi-target list; overrides legacy pair
+    /// Workloads to watch, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub targets: Vec<InstanceWatcherTarget>,
-    /// Look-back window
-    // contract default: "2h"
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window: Option<String>,
+    #[schemars(length(max = 2000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into(), "kind".into(), "name".into(), "deployment".into()]))]
+    pub targets: Vec<WatchTarget>,
+    /// Duration for which observations are kept, from `1m` to `366d`; at least `interval`. Default `2h`.
+    #[serde(default = "two_hours")]
+    #[schemars(schema_with = "window")]
+    pub window: String,
 }
 
-/// Multi-target list; overrides legacy pair.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+/// One workload to watch.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct InstanceWatcherTarget {
-    /// Deprecated alias of name, still accepted
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployment: Option<String>,
-    /// Workload kind
-    // contract default: "Deployment"
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<InstanceKind>,
-    /// Metric name globs
+#[x_kube(validation = formats::rule("name", "self.name != '' || self.deployment != ''", "name must be given"))]
+#[x_kube(validation = formats::rule("deployment", "self.name == '' || self.deployment == '' || self.name == self.deployment", "deployment is an old word for name: give only one of them"))]
+#[x_kube(validation = formats::rule("deployment", "self.deployment == '' || self.kind == 'Deployment' || self.name != ''", "deployment goes with kind Deployment; use name for other kinds"))]
+pub struct WatchTarget {
+    /// Older word for `name`.
+    #[serde(default)]
+    #[schemars(schema_with = "name_or_empty")]
+    pub deployment: String,
+    /// Kind of the workload. Default `Deployment`.
+    #[serde(default)]
+    pub kind: WatchedKind,
+    /// Names of metrics to read, with `*` for any characters; empty reads all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "metric_names")]
     pub metrics_filter: Vec<String>,
-    /// App metrics path
+    /// Path of the pods' metrics, starting with `/`. Default `/metrics`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "http_path")]
     pub metrics_path: Option<String>,
-    /// App metrics port, 0 off
+    /// Port of the pods' metrics, 1 to 65535; 0 or none reads no metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::port_or_zero")]
     pub metrics_port: Option<i32>,
-    /// Workload name; wins over deployment
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Workload namespace
+    /// Name of the workload.
+    #[serde(default)]
+    #[schemars(schema_with = "name_or_empty")]
+    pub name: String,
+    /// Namespace of the workload.
+    #[schemars(schema_with = "formats::namespace")]
     pub namespace: String,
 }
 
-/// GRPC server settings.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct InstanceServer {
-    /// Metrics port; 0 does not disable it
-    // contract default: 9090
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics_port: Option<i32>,
-    /// GRPC port
-    // contract default: 50051
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<i32>,
-    /// Hardening knobs
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub security: Option<InstanceServerSecurity>,
-    /// Server TLS
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<InstanceServerTls>,
-    /// Bearer token Secret key
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<SecretKeyRef>,
-    /// Address that the operator dials, `host` or `host:port`; default is the Service of this Instance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
+impl WatchTarget {
+    /// Name of the workload, whichever word it was given with.
+    #[must_use]
+    pub fn workload(&self) -> &str {
+        if self.name.is_empty() { &self.deployment } else { &self.name }
+    }
 }
 
-/// Server TLS.
+/// How the server listens and how the operator reaches it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = formats::rule("metricsPort", "self.port != self.metricsPort", "metricsPort must differ from port"))]
+pub struct InstanceServer {
+    /// Address that the operator dials, `host` or `host:port`; default is the Service of this Instance. With TLS, the certificate
+    /// must be valid for the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::dial_address")]
+    pub address: Option<String>,
+    /// Port of the server's metrics and probes, 1 to 65535; 0 serves no metrics. Default 9090.
+    #[serde(default = "metrics_port")]
+    #[schemars(schema_with = "formats::port_or_zero")]
+    pub metrics_port: i32,
+    /// Port of gRPC, 1 to 65535. Default 50051.
+    #[serde(default = "grpc_port")]
+    #[schemars(schema_with = "formats::port")]
+    pub port: i32,
+    /// Limits and hardening.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<InstanceServerSecurity>,
+    /// Encryption between operator and server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<InstanceServerTls>,
+    /// Key of a Secret in the same namespace with the token that callers must show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretKeyRef>,
+}
+
+/// Encryption between operator and server.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceServerTls {
-    /// Mount Secret and dial with TLS
+    /// Serve and dial with TLS. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Secret with tls.crt, tls.key and optional ca.crt
+    /// Secret in the same namespace with `tls.crt`, `tls.key` and, when the issuer is not publicly trusted, `ca.crt`. Without it the
+    /// operator issues a certificate of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub secret_name: Option<String>,
 }
 
-/// Hardening knobs.
+/// Limits and hardening of the server.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceServerSecurity {
-    /// Env CHATCLI_AUDIT_LOG_PATH
+    /// File in the container to which the server writes one line per call, as an absolute path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "absolute_path")]
     pub audit_log_path: Option<String>,
-    /// Env CHATCLI_BIND_ADDRESS; server uses 0.0.0.0 in pods
+    /// IP address that the server listens on. Default: all of them in a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "bind_address")]
     pub bind_address: Option<String>,
-    /// Env CHATCLI_DEBUG
+    /// Log in detail. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debug: Option<bool>,
-    /// Env CHATCLI_GRPC_REFLECTION
+    /// Let gRPC clients ask which calls there are. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_reflection: Option<bool>,
-    /// Env CHATCLI_JWT_SECRET
+    /// Key of a Secret in the same namespace with the secret that signs the callers' JWTs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt_secret_ref: Option<SecretKeyRef>,
-    /// Env CHATCLI_MAX_CONCURRENT_STREAMS
+    /// Most calls at a time per connection, at least 1. Default 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub max_concurrent_streams: Option<i32>,
-    /// Env CHATCLI_MAX_RECV_MSG_SIZE
+    /// Largest message that the server accepts, in bytes, at least 1024. Default 52428800.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1024))]
     pub max_recv_msg_size: Option<i32>,
-    /// Env CHATCLI_MAX_SEND_MSG_SIZE
+    /// Largest message that the server sends, in bytes, at least 1024. Default 52428800.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1024))]
     pub max_send_msg_size: Option<i32>,
-    /// Env CHATCLI_RATE_LIMIT_BURST
+    /// Calls that one caller may make at once, at least 1. Default 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub rate_limit_burst: Option<i32>,
-    /// Env CHATCLI_RATE_LIMIT_RPS
+    /// Calls per second that one caller may make on average, at least 1. Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub rate_limit_rps: Option<i32>,
 }
 
-/// Plugin binaries source.
+/// Where plugins of the server come from; one of the two.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = formats::rule("image", "!has(self.image) || !has(self.pvcName)", "image and pvcName exclude each other"))]
 pub struct InstancePlugins {
-    /// Init container copying /plugins
+    /// Container image whose folder `/plugins` is copied before the server starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "plugin_image")]
     pub image: Option<String>,
-    /// PVC mounted as plugins directory; wins over image
+    /// PersistentVolumeClaim in the same namespace that is mounted as folder of the plugins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub pvc_name: Option<String>,
 }
 
-/// PVC for sessions.
+/// Volume that keeps the server's sessions.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct InstancePersistence {
-    /// Create and mount the PVC
+    /// Keep sessions on a volume; without it they end with the pod. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// PVC size; never resized later
-    // contract default: "1Gi"
+    /// Size of the volume, as a quantity from `1Mi` to `1Pi`. A larger one grows the volume where its class allows that. Default `1Gi`.
+    #[serde(default = "one_gibibyte")]
+    #[schemars(schema_with = "formats::volume_size")]
+    pub size: String,
+    /// Storage class of the volume; without it the cluster's default one, empty for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<String>,
-    /// Storage class
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "storage_class")]
     pub storage_class_name: Option<String>,
 }
 
-/// MCP servers.
+/// MCP servers whose tools an analysis may use.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = formats::rule("existingConfigMap", "!has(self.existingConfigMap) || !has(self.servers) || self.servers.size() == 0", "existingConfigMap and servers exclude each other"))]
+#[x_kube(validation = formats::rule("servers", "!self.enabled || has(self.existingConfigMap) || has(self.servers) && self.servers.size() > 0", "servers or existingConfigMap must be given when enabled is true"))]
 pub struct InstanceMcp {
-    /// Mount MCP config and pass flag
-    // contract default: false
+    /// Use MCP servers. Default `false`.
+    #[serde(default)]
     pub enabled: bool,
-    /// Use this ConfigMap instead of rendering
+    /// ConfigMap in the same namespace with a file `mcp_servers.json`, instead of `servers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub existing_config_map: Option<String>,
-    /// Rendered into mcp_servers.json
+    /// The MCP servers, with unique names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub servers: Vec<InstanceMcpServer>,
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub servers: Vec<McpServer>,
 }
 
-/// Rendered into mcp_servers.json.
+/// One MCP server.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct InstanceMcpServer {
-    /// Arguments for stdio
+#[x_kube(validation = formats::rule("command", "(self.transport == 'stdio') == has(self.command)", "command must be given with transport stdio, and only then"))]
+#[x_kube(validation = formats::rule("url", "(self.transport == 'sse') == has(self.url)", "url must be given with transport sse, and only then"))]
+#[x_kube(validation = formats::rule("args", "self.transport == 'stdio' || !has(self.args) || self.args.size() == 0", "args go with transport stdio"))]
+pub struct McpServer {
+    /// Arguments of the command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "arguments")]
     pub args: Vec<String>,
-    /// Executable for stdio
+    /// Program to start, for `stdio`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "command")]
     pub command: Option<String>,
-    /// Server on or off
-    // contract default: true
+    /// Use this server. Default `true`.
+    #[serde(default = "yes")]
     pub enabled: bool,
-    /// Environment for stdio
+    /// Environment variables of the command.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "mcp_env")]
     pub env: BTreeMap<String, String>,
-    /// Server id
+    /// Name of the server, unique in the list.
+    #[schemars(schema_with = "mcp_name")]
     pub name: String,
-    /// Built-in plugin names it replaces
+    /// Built-in tools that this server's tools replace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "overrides")]
     pub overrides: Vec<String>,
-    /// Stdio or sse
-    pub transport: InstanceTransport,
-    /// Endpoint for sse
+    /// How to talk to it.
+    pub transport: McpTransport,
+    /// Address to connect to, for `sse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::http_url")]
     pub url: Option<String>,
 }
 
-/// Container image.
+/// Container image of the server.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceImage {
-    /// Pull policy, no enum
-    // contract default: "IfNotPresent"
+    /// When the image is pulled: `Always`, `IfNotPresent` or `Never`. Default `IfNotPresent`.
+    #[serde(default = "if_not_present")]
+    #[schemars(schema_with = "pull_policy")]
+    pub pull_policy: String,
+    /// Registry and path of the image, without a tag. Default `ghcr.io/diillson/chatcli`.
+    #[serde(default = "repository")]
+    #[schemars(schema_with = "image_repository")]
+    pub repository: String,
+    /// Tag of the image; empty or none takes the operator's own version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_policy: Option<String>,
-    /// Image repository
-    // contract default: "ghcr.io/diillson/chatcli"
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository: Option<String>,
-    /// Tag; empty: CHATCLI_OPERATOR_APP_VERSION, then latest
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "image_tag")]
     pub tag: Option<String>,
 }
 
-/// Provider failover chain.
+/// Providers to turn to when the first one fails.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = formats::rule("providers", "!self.enabled || self.providers.size() > 0", "providers must name at least one provider when enabled is true"))]
+#[x_kube(validation = cooldown_grows())]
 pub struct InstanceFallback {
-    /// First back-off
-    // contract default: "30s"
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown_base: Option<String>,
-    /// Back-off ceiling
-    // contract default: "5m"
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown_max: Option<String>,
-    /// Write fallback env vars
+    /// Duration for which a provider that failed is left alone; it doubles with each failure in a row. Default `30s`.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(schema_with = "formats::duration")]
+    pub cooldown_base: String,
+    /// Longest such duration; at least `cooldownBase`. Default `5m`.
+    #[serde(default = "five_minutes")]
+    #[schemars(schema_with = "formats::duration")]
+    pub cooldown_max: String,
+    /// Turn to other providers.
     pub enabled: bool,
-    /// Retries per provider
-    // contract default: 2
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub max_retries: Option<i32>,
-    /// Ordered fallback list
-    pub providers: Vec<InstanceFallbackProvider>,
+    /// Further tries with a provider before the next one, 0 to 20. Default 2.
+    #[serde(default = "two")]
+    #[schemars(range(min = 0, max = 20))]
+    pub max_retries: i32,
+    /// The providers, in this order, each once.
+    #[schemars(length(max = 15))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub providers: Vec<FallbackProvider>,
 }
 
-/// Ordered fallback list.
+/// One provider to turn to.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct InstanceFallbackProvider {
-    /// Model for it
+pub struct FallbackProvider {
+    /// Language model; without it, the provider's default of this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "model")]
     pub model: Option<String>,
-    /// Provider id
+    /// Provider.
     pub name: ProviderName,
 }
 
-/// Pipeline tuning; first Instance in list wins.
+/// How the incident pipeline treats what this server reports.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceAiops {
-    /// Step limit of agentic plans
-    // contract default: 10
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Most steps of a plan that the language model decides step by step, 3 to 30. Default 10.
+    #[serde(default = "ten")]
     #[schemars(range(min = 3, max = 30))]
-    pub agentic_max_steps: Option<i32>,
-    /// Memory of seen alerts
-    // contract default: 30
-    #[serde(rename = "dedupTTLMinutes", default, skip_serializing_if = "Option::is_none")]
+    pub agentic_max_steps: i32,
+    /// Minutes for which a signal that was told is not told again unless it had cleared, 5 to 1440. Default 30.
+    #[serde(rename = "dedupTTLMinutes", default = "thirty")]
     #[schemars(range(min = 5, max = 1440))]
-    pub dedup_ttl_minutes: Option<i32>,
-    /// Resolve Escalated/Contained Issues when the workload recovers
-    // contract default: true
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enable_auto_resolve: Option<bool>,
-    /// Attempts before escalation
-    // contract default: 5
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup_ttl_minutes: i32,
+    /// Resolve Issues that people were asked to look at when their workload has recovered by itself. Default `true`.
+    #[serde(default = "yes")]
+    pub enable_auto_resolve: bool,
+    /// Remediation attempts before people are asked, 1 to 10. Default 5.
+    #[serde(default = "five")]
     #[schemars(range(min = 1, max = 10))]
-    pub max_remediation_attempts: Option<i32>,
-    /// Quiet time after resolve; 0 behaves as 10
-    // contract default: 10
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_remediation_attempts: i32,
+    /// Minutes after a resolution in which the same fault reopens the Issue instead of raising a new one, 0 to 120; 0 never does.
+    /// Default 10.
+    #[serde(default = "ten")]
     #[schemars(range(min = 0, max = 120))]
-    pub resolution_cooldown_minutes: Option<i32>,
+    pub resolution_cooldown_minutes: i32,
 }
 
-/// Agent and skill ConfigMaps.
+/// ConfigMaps with agents and skills.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceAgents {
-    /// ConfigMap mounted as agents directory
+    /// ConfigMap in the same namespace that is mounted as folder of the agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub config_map_ref: Option<String>,
-    /// ConfigMap mounted as skills directory
+    /// ConfigMap in the same namespace that is mounted as folder of the skills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
     pub skills_config_map_ref: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> i32 {
+    1
+}
+
+fn two() -> i32 {
+    2
+}
+
+fn five() -> i32 {
+    5
+}
+
+fn ten() -> i32 {
+    10
+}
+
+fn thirty() -> i32 {
+    30
+}
+
+fn hundred() -> i32 {
+    100
+}
+
+fn context_chars() -> i32 {
+    32000
+}
+
+fn grpc_port() -> i32 {
+    50051
+}
+
+fn metrics_port() -> i32 {
+    9090
+}
+
+fn thirty_seconds() -> String {
+    "30s".to_owned()
+}
+
+fn five_minutes() -> String {
+    "5m".to_owned()
+}
+
+fn two_hours() -> String {
+    "2h".to_owned()
+}
+
+fn one_gibibyte() -> String {
+    "1Gi".to_owned()
+}
+
+fn if_not_present() -> String {
+    "IfNotPresent".to_owned()
+}
+
+fn repository() -> String {
+    "ghcr.io/diillson/chatcli".to_owned()
+}
+
+fn provider(_: &mut SchemaGenerator) -> Schema {
+    let names = [
+        "BUILTIN", "OPENAI", "OPENAI_ASSISTANT", "CLAUDEAI", "BEDROCK", "GOOGLEAI", "XAI", "ZAI", "MINIMAX", "MOONSHOT", "STACKSPOT",
+        "OLLAMA", "COPILOT", "GITHUB_MODELS", "OPENROUTER", "DEVIN",
+    ];
+    formats::checked(64, &format!("self in {names:?}"), &format!("must be one of {}", names.join(", ")))
+}
+
+fn pull_policy(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(16, "self in ['Always', 'IfNotPresent', 'Never']", "must be Always, IfNotPresent or Never")
+}
+
+fn model(_: &mut SchemaGenerator) -> Schema {
+    formats::pattern(r"^[A-Za-z0-9@~][A-Za-z0-9._:/@+-]*$", 1, 256)
+}
+
+fn window(_: &mut SchemaGenerator) -> Schema {
+    formats::duration_between(60, 366 * 86_400, "from 1m to 366d")
+}
+
+fn name_or_empty(_: &mut SchemaGenerator) -> Schema {
+    let pattern = formats::DNS_SUBDOMAIN.trim_start_matches('^').trim_end_matches('$');
+    formats::or(formats::pattern(&format!("^({pattern})?$"), 0, 253), json!(""))
+}
+
+fn metric_names(_: &mut SchemaGenerator) -> Schema {
+    formats::set_of(formats::pattern(r"^[A-Za-z0-9_:*?.\[\]{},-]+$", 1, 256), 0, 256)
+}
+
+fn http_path(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(1024, r"self.matches(r'^/[^\s#]*$')", "must be a path that starts with /, such as /metrics")
+}
+
+fn absolute_path(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(
+        4096,
+        r"self.matches(r'^/[^\r\n]*[^/\r\n]$') && !self.matches(r'(^|/)\.\.(/|$)')",
+        "must be the absolute path of a file, without .., such as /tmp/audit.log",
+    )
+}
+
+fn bind_address(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(64, "isIP(self) || self == 'localhost'", "must be an IP address without a port, such as 0.0.0.0")
+}
+
+fn plugin_image(_: &mut SchemaGenerator) -> Schema {
+    formats::pattern(formats::IMAGE, 1, 512)
+}
+
+fn image_repository(_: &mut SchemaGenerator) -> Schema {
+    formats::pattern(formats::IMAGE_REPOSITORY, 1, 255)
+}
+
+fn image_tag(_: &mut SchemaGenerator) -> Schema {
+    formats::pattern(formats::IMAGE_TAG, 0, 128)
+}
+
+fn storage_class(_: &mut SchemaGenerator) -> Schema {
+    let pattern = formats::DNS_SUBDOMAIN.trim_start_matches('^').trim_end_matches('$');
+    formats::pattern(&format!("^({pattern})?$"), 0, 253)
+}
+
+fn mcp_name(_: &mut SchemaGenerator) -> Schema {
+    formats::pattern("^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", 1, 63)
+}
+
+fn command(_: &mut SchemaGenerator) -> Schema {
+    formats::pattern(r"^\S([^\r\n]*\S)?$", 1, 4096)
+}
+
+fn arguments(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": 256, "items": {"type": "string", "maxLength": 4096}})
+}
+
+fn overrides(_: &mut SchemaGenerator) -> Schema {
+    formats::set_of(formats::pattern(r"^\S+$", 1, 128), 0, 256)
+}
+
+fn mcp_env(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 128,
+        "additionalProperties": {"type": "string", "maxLength": 32768},
+        "x-kubernetes-validations": [{
+            "rule": format!("self.all(k, k.size() <= 256 && k.matches(r'{}'))", formats::ENV_NAME),
+            "message": "keys must be names of environment variables: letters, digits and _ . -, not starting with a digit",
+        }],
+    })
+}
+
+fn interval_within_window() -> Rule {
+    formats::rule(
+        "interval",
+        format!("{} <= {}", formats::cel_seconds("self.interval"), formats::cel_seconds("self.window")),
+        "interval must not be longer than window",
+    )
+}
+
+fn cooldown_grows() -> Rule {
+    formats::rule(
+        "cooldownBase",
+        format!("{} <= {}", formats::cel_seconds("self.cooldownBase"), formats::cel_seconds("self.cooldownMax")),
+        "cooldownBase must not be longer than cooldownMax",
+    )
 }

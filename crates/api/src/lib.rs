@@ -18,6 +18,7 @@ pub mod instance;
 pub mod issue;
 pub mod keys;
 pub mod notification_policy;
+mod pod_fields;
 pub mod post_mortem;
 pub mod remediation_plan;
 pub mod runbook;

@@ -239,7 +239,7 @@ fn signal_types(_: &mut SchemaGenerator) -> Schema {
 fn config(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 32,
-        "additionalProperties": {"type": "string", "maxLength": 4096},
+        "additionalProperties": {"type": "string", "maxLength": 2048},
     })
 }
 

@@ -248,7 +248,7 @@ fn burn_rate(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn window(_: &mut SchemaGenerator) -> Schema {
-    formats::duration_between("1h", "8784h", "from 1h to 366d")
+    formats::duration_between(3600, 366 * 86_400, "from 1h to 366d")
 }
 
 fn percentile(_: &mut SchemaGenerator) -> Schema {
@@ -272,8 +272,8 @@ fn alert_windows_fit() -> Rule {
         "alertPolicy",
         format!(
             "!has(self.alertPolicy) || !has(self.alertPolicy.burnRateWindows) || self.alertPolicy.burnRateWindows.all(w, {} <= {})",
-            formats::cel_duration("w.longWindow"),
-            formats::cel_duration("self.target.window")
+            formats::cel_seconds("w.longWindow"),
+            formats::cel_seconds("self.target.window")
         ),
         "longWindow of each of alertPolicy.burnRateWindows must not be longer than target.window",
     )
@@ -282,7 +282,7 @@ fn alert_windows_fit() -> Rule {
 fn short_before_long() -> Rule {
     formats::rule(
         "shortWindow",
-        format!("{} < {}", formats::cel_duration("self.shortWindow"), formats::cel_duration("self.longWindow")),
+        format!("{} < {}", formats::cel_seconds("self.shortWindow"), formats::cel_seconds("self.longWindow")),
         "shortWindow must be shorter than longWindow",
     )
 }
