@@ -140,6 +140,7 @@ pub struct ChaosExperimentSpec {
     pub experiment_type: ChaosExperimentType,
     /// Issue whose remediation is tried out; it is shown in the request for approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::local_ref")]
     pub linked_issue_ref: Option<IssueRef>,
     /// Settings of the fault, as text. `pod_kill`: `count` (1). `pod_failure`: `count` (1), `gracePeriodSeconds` (30).
     /// `cpu_stress`: `cores` (1), `loadPercent` (80). `memory_stress`: `bytes` (256M), `workers` (1). `disk_stress`: `size` (1G),
@@ -159,6 +160,7 @@ pub struct ChaosExperimentSpec {
     #[schemars(schema_with = "formats::cron")]
     pub schedule: Option<String>,
     /// Deployment or StatefulSet whose pods are hit.
+    #[schemars(schema_with = "formats::workload")]
     pub target: ResourceRef,
 }
 

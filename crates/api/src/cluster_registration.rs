@@ -108,6 +108,7 @@ pub struct ClusterRegistrationSpec {
     pub health_check_interval: String,
     /// Secret in the same namespace whose key `kubeconfig` reaches the cluster. Certificates and tokens must be in the text;
     /// commands and file names in it are refused.
+    #[schemars(schema_with = "formats::local_ref")]
     pub kubeconfig_secret_ref: LocalObjectRef,
     /// Labels of the cluster, to group and select by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -121,10 +121,10 @@ pub fn duration(_: &mut SchemaGenerator) -> Schema {
     duration_with(false, 0, YEAR, "longer than 0 and at most 366d")
 }
 
-/// A duration up to 366 days; zero switches the thing off.
+/// A duration up to `max` seconds; zero switches the thing off.
 #[must_use]
-pub fn duration_or_zero(_: &mut SchemaGenerator) -> Schema {
-    duration_with(true, 0, YEAR, "from 0s (off) to 366d")
+pub fn duration_or_zero(max: u32, range: &str) -> Schema {
+    duration_with(true, 0, max, range)
 }
 
 /// A duration from one second to one day: intervals of repeated work.
@@ -294,4 +294,40 @@ pub fn relative_path(_: &mut SchemaGenerator) -> Schema {
         r"self.matches(r'^[^/\s\\][^\r\n\\]*$') && !self.matches(r'(^|/)\.\.(/|$)')",
         "must be a path inside the repository: relative, without .. and without backslashes, such as cmd/server",
     )
+}
+
+/// Reference to an object in the same namespace, by name.
+#[must_use]
+pub fn local_ref(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "pattern": DNS_SUBDOMAIN, "minLength": 1, "maxLength": 253, "description": "Name of the object, in the namespace of the object that refers to it."},
+        },
+    })
+}
+
+/// Reference to one key of a Secret in the same namespace.
+#[must_use]
+pub fn secret_key(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "required": ["key", "name"],
+        "properties": {
+            "key": {"type": "string", "pattern": DATA_KEY, "minLength": 1, "maxLength": 253, "description": "Key inside the Secret."},
+            "name": {"type": "string", "pattern": DNS_SUBDOMAIN, "minLength": 1, "maxLength": 253, "description": "Name of the Secret, in the same namespace."},
+        },
+    })
+}
+
+/// Reference to a workload in any namespace.
+#[must_use]
+pub fn workload(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "required": ["kind", "name", "namespace"],
+        "properties": {
+            "kind": {"type": "string", "pattern": KIND, "minLength": 1, "maxLength": 63, "description": "Kind of the workload, such as `Deployment`."},
+            "name": {"type": "string", "pattern": DNS_SUBDOMAIN, "minLength": 1, "maxLength": 253, "description": "Name of the workload."},
+            "namespace": {"type": "string", "pattern": DNS_LABEL, "minLength": 1, "maxLength": 63, "description": "Namespace of the workload."},
+        },
+    })
 }

@@ -90,6 +90,7 @@ pub struct InstanceSpec {
     /// Secret in the same namespace with the keys of the providers, such as `ANTHROPIC_API_KEY`; each key becomes an environment
     /// variable. A change of it restarts the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::local_ref")]
     pub api_keys: Option<LocalObjectRef>,
     /// Further environment variables of the server, with unique names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -175,7 +176,7 @@ pub struct InstanceWatcher {
     #[schemars(length(max = 2000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into(), "kind".into(), "name".into(), "deployment".into()]))]
     pub targets: Vec<WatchTarget>,
-    /// Duration for which observations are kept, from `1m` to `366d`; at least `interval`. Default `2h`.
+    /// Duration for which observations are kept, from `1m` to `30d`; at least `interval`. Default `2h`.
     #[serde(default = "two_hours")]
     #[schemars(schema_with = "window")]
     pub window: String,
@@ -250,6 +251,7 @@ pub struct InstanceServer {
     pub tls: Option<InstanceServerTls>,
     /// Key of a Secret in the same namespace with the token that callers must show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::secret_key")]
     pub token: Option<SecretKeyRef>,
 }
 
@@ -287,6 +289,7 @@ pub struct InstanceServerSecurity {
     pub enable_reflection: Option<bool>,
     /// Key of a Secret in the same namespace with the secret that signs the callers' JWTs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::secret_key")]
     pub jwt_secret_ref: Option<SecretKeyRef>,
     /// Most calls at a time per connection, at least 1. Default 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -423,13 +426,14 @@ pub struct InstanceImage {
 #[x_kube(validation = formats::rule("providers", "!self.enabled || self.providers.size() > 0", "providers must name at least one provider when enabled is true"))]
 #[x_kube(validation = cooldown_grows())]
 pub struct InstanceFallback {
-    /// Duration for which a provider that failed is left alone; it doubles with each failure in a row. Default `30s`.
+    /// Duration for which a provider that failed is left alone; it doubles with each failure in a row, up to
+    /// `cooldownMax`. Default `30s`.
     #[serde(default = "thirty_seconds")]
-    #[schemars(schema_with = "formats::duration")]
+    #[schemars(schema_with = "cooldown")]
     pub cooldown_base: String,
-    /// Longest such duration; at least `cooldownBase`. Default `5m`.
+    /// Longest such duration, at least `cooldownBase` and at most 1 day. Default `5m`.
     #[serde(default = "five_minutes")]
-    #[schemars(schema_with = "formats::duration")]
+    #[schemars(schema_with = "cooldown")]
     pub cooldown_max: String,
     /// Turn to other providers.
     pub enabled: bool,
@@ -576,12 +580,16 @@ fn model(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn window(_: &mut SchemaGenerator) -> Schema {
-    formats::duration_between(60, 366 * 86_400, "from 1m to 366d")
+    formats::duration_between(60, 30 * 86_400, "from 1m to 30d")
 }
 
 fn name_or_empty(_: &mut SchemaGenerator) -> Schema {
     let pattern = formats::DNS_SUBDOMAIN.trim_start_matches('^').trim_end_matches('$');
     formats::or(formats::pattern(&format!("^({pattern})?$"), 0, 253), json!(""))
+}
+
+fn cooldown(_: &mut SchemaGenerator) -> Schema {
+    formats::duration_between(0, 86_400, "longer than 0 and at most 24h")
 }
 
 fn metric_names(_: &mut SchemaGenerator) -> Schema {

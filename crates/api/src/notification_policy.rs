@@ -123,14 +123,14 @@ pub struct NotificationPolicySpec {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationThrottle {
-    /// Duration during which the same state of the same Issue is told to a channel once. `0s` switches it off. Default `5m`.
+    /// Duration during which the same state of the same Issue is told to a channel once. `0s` switches it off, 7 days are the most. Default `5m`.
     #[serde(default = "five_minutes")]
-    #[schemars(schema_with = "formats::duration_or_zero")]
+    #[schemars(schema_with = "throttle_window")]
     pub deduplication_window: String,
-    /// Duration that messages for one channel are held to be sent as one; critical ones are never held. `0s` switches it off.
-    /// Default `1m`.
+    /// Duration that messages for one channel are held to be sent as one; critical ones are never held. `0s` switches it off,
+    /// 7 days are the most. Default `1m`.
     #[serde(default = "one_minute")]
-    #[schemars(schema_with = "formats::duration_or_zero")]
+    #[schemars(schema_with = "throttle_window")]
     pub grouping_window: String,
     /// Most messages per Issue and channel in any hour, at least 1. Default 10.
     #[serde(default = "ten")]
@@ -201,6 +201,7 @@ pub struct NotificationChannel {
     pub name: String,
     /// Secret in the policy's namespace; each of its keys replaces the setting of the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::local_ref")]
     pub secret_ref: Option<LocalObjectRef>,
     /// What receives the messages.
     #[serde(rename = "type")]
@@ -230,6 +231,10 @@ pub(crate) fn channel_name(_: &mut SchemaGenerator) -> Schema {
 
 fn rule_channels(generator: &mut SchemaGenerator) -> Schema {
     formats::set_of(channel_name(generator), 1, 32)
+}
+
+fn throttle_window(_: &mut SchemaGenerator) -> Schema {
+    formats::duration_or_zero(7 * 86_400, "from 0s (off) to 7d")
 }
 
 fn signal_types(_: &mut SchemaGenerator) -> Schema {

@@ -186,6 +186,7 @@ pub struct SloIndicator {
     pub prometheus_query: Option<String>,
     /// Workload that provides the service. Issues of other workloads with the same name do not count then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::workload")]
     pub resource: Option<ResourceRef>,
     /// What is measured.
     #[serde(rename = "type")]

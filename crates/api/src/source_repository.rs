@@ -129,6 +129,7 @@ pub struct SourceRepositorySpec {
     #[schemars(schema_with = "paths")]
     pub paths: Vec<String>,
     /// Workload that is built from the code.
+    #[schemars(schema_with = "formats::workload")]
     pub resource: ResourceRef,
     /// Name of the Secret, in the same namespace, with what `authType` needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
