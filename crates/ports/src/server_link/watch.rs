@@ -1,0 +1,112 @@
+//! The alerts of a server for as long as the process lives: the stream where there is one, else questions at intervals.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proto::v1;
+use proto::v1::alert_event::Kind;
+use tokio::sync::mpsc::Sender;
+
+use super::{LinkError, LinkEvent, ServerLink, convert};
+
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+const LAST_DELAY: Duration = Duration::from_secs(30);
+
+/// The receiver is gone: the process stops.
+struct Closed;
+
+impl ServerLink {
+    /// Tells everything to `sender` until its receiver is gone. `now` is asked for the time of alerts that bring none.
+    pub async fn run(&self, sender: Sender<LinkEvent>, now: impl Fn() -> Timestamp + Send) {
+        let mut delay = FIRST_DELAY;
+        loop {
+            let mut synced = false;
+            let ended = match self.stream(&sender, &now, &mut synced).await {
+                Ok(why) => why,
+                Err(Closed) => return,
+            };
+            if synced {
+                delay = FIRST_DELAY;
+            }
+            let why = match ended {
+                LinkError::NotThere { .. } => match self.poll(&sender, &now).await {
+                    Ok(why) => why.to_string(),
+                    Err(Closed) => return,
+                },
+                other => other.to_string(),
+            };
+            tracing::warn!(server = self.name(), retry_in_ms = delay.as_millis(), "the link is down: {why}");
+            if sender.send(LinkEvent::Disconnected { why }).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(delay.mul_f64(rand::random_range(0.8..1.2))).await;
+            delay = (delay * 2).min(LAST_DELAY);
+        }
+    }
+
+    /// Follows the stream; returns why it ended.
+    async fn stream(&self, sender: &Sender<LinkEvent>, now: &impl Fn() -> Timestamp, synced: &mut bool) -> Result<LinkError, Closed> {
+        let request = match self.request(v1::WatchAlertsRequest::default()).await {
+            Ok(request) => request,
+            Err(error) => return Ok(error),
+        };
+        let heartbeat = self.settings.heartbeat;
+        let mut client = self.client();
+        let mut stream = match tokio::time::timeout(heartbeat, client.watch_alerts(request)).await {
+            Ok(Ok(answer)) => answer.into_inner(),
+            Ok(Err(status)) => return Ok(self.refused("WatchAlerts", &status)),
+            Err(_) => return Ok(self.too_late("WatchAlerts", heartbeat)),
+        };
+        tell(sender, LinkEvent::Begin).await?;
+        loop {
+            let event = match tokio::time::timeout(heartbeat, stream.message()).await {
+                Ok(Ok(Some(event))) => event,
+                Ok(Ok(None)) => return Ok(LinkError::Unavailable { address: self.settings.address.clone(), call: "WatchAlerts", why: "the server closed the stream".to_owned() }),
+                Ok(Err(status)) => return Ok(self.refused("WatchAlerts", &status)),
+                Err(_) => return Ok(self.too_late("WatchAlerts", heartbeat)),
+            };
+            match event.kind() {
+                Kind::Alert => self.alert(sender, event.alert, now()).await?,
+                Kind::Synced => {
+                    *synced = true;
+                    tracing::info!(server = self.name(), "connected; every alert that fires is known");
+                    tell(sender, LinkEvent::Synced).await?;
+                }
+                Kind::Heartbeat | Kind::Unspecified => {}
+            }
+        }
+    }
+
+    /// Asks at intervals; returns why that ended.
+    async fn poll(&self, sender: &Sender<LinkEvent>, now: &impl Fn() -> Timestamp) -> Result<LinkError, Closed> {
+        tracing::info!(server = self.name(), every_s = self.settings.poll.as_secs(), "the server has no alert stream; it is asked at intervals");
+        loop {
+            let alerts = match self.alerts().await {
+                Ok(alerts) => alerts,
+                Err(error) => return Ok(error),
+            };
+            tell(sender, LinkEvent::Begin).await?;
+            for alert in alerts {
+                self.alert(sender, Some(alert), now()).await?;
+            }
+            tell(sender, LinkEvent::Synced).await?;
+            tokio::time::sleep(self.settings.poll).await;
+        }
+    }
+
+    async fn alert(&self, sender: &Sender<LinkEvent>, alert: Option<v1::WatcherAlert>, now: Timestamp) -> Result<(), Closed> {
+        let Some(alert) = alert else { return Ok(()) };
+        let type_ = alert.r#type.clone();
+        match convert::alert(alert, now) {
+            Ok(alert) => tell(sender, LinkEvent::Alert(Box::new(alert))).await,
+            Err(why) => {
+                tracing::warn!(server = self.name(), type_, why, "an alert is left out");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn tell(sender: &Sender<LinkEvent>, event: LinkEvent) -> Result<(), Closed> {
+    sender.send(event).await.map_err(|_| Closed)
+}
