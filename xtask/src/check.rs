@@ -63,11 +63,15 @@ fn allowed(architecture: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn arrows() -> anyhow::Result<()> {
     let table = allowed(&std::fs::read_to_string("ARCHITECTURE.md")?);
     ensure!(table.len() > 5, "the table of crates in ARCHITECTURE.md cannot be read");
-    let ours: BTreeSet<String> = table.keys().filter_map(|folder| folder.strip_prefix("crates/")).map(str::to_owned).collect();
+    let ours: BTreeSet<String> =
+        table.keys().filter_map(|folder| folder.strip_prefix("crates/")).map(str::to_owned).collect();
     let mut found = Vec::new();
     for folder in crate_folders()? {
         let name = folder.display().to_string();
-        let Some(may) = table.get(name.trim_start_matches("./")).or_else(|| name.starts_with("demo").then(|| table.get("demo")).flatten()) else {
+        let Some(may) = table
+            .get(name.trim_start_matches("./"))
+            .or_else(|| name.starts_with("demo").then(|| table.get("demo")).flatten())
+        else {
             bail!("{name} is not in the table of ARCHITECTURE.md; remedy: add its row, with what it may depend on");
         };
         if may.contains("all of the above") {
@@ -114,7 +118,10 @@ fn each_alone() -> anyhow::Result<()> {
     for folder in crate_folders()? {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if folder.starts_with("crates") {
-            cargo(&["check", "--quiet", "-p", name], "name the missing dependency or feature in the crate's own manifest")?;
+            cargo(
+                &["check", "--quiet", "-p", name],
+                "name the missing dependency or feature in the crate's own manifest",
+            )?;
         }
     }
     Ok(())
@@ -125,7 +132,8 @@ fn room_sizes() -> anyhow::Result<()> {
     let files = Command::new("git").args(["ls-files", "*.rs"]).output().context("git ls-files")?;
     for file in String::from_utf8_lossy(&files.stdout).lines() {
         let path = Path::new(file);
-        let tests = path.file_name().is_some_and(|name| name == "tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
+        let tests = path.file_name().is_some_and(|name| name == "tests.rs")
+            || path.components().any(|part| part.as_os_str() == "tests");
         if tests || !path.is_file() {
             continue;
         }
@@ -142,10 +150,16 @@ fn room_sizes() -> anyhow::Result<()> {
 }
 
 fn one_tls_provider() -> anyhow::Result<()> {
-    let tree = Command::new("cargo").args(["tree", "--workspace", "-e", "normal", "--prefix", "none"]).output().context("cargo tree")?;
+    let tree = Command::new("cargo")
+        .args(["tree", "--workspace", "-e", "normal", "--prefix", "none"])
+        .output()
+        .context("cargo tree")?;
     let text = String::from_utf8_lossy(&tree.stdout);
     for other in ["aws-lc-rs", "openssl", "native-tls"] {
-        ensure!(!text.lines().any(|line| line.starts_with(&format!("{other} v"))), "{other} is in the tree; the one TLS provider is ring");
+        ensure!(
+            !text.lines().any(|line| line.starts_with(&format!("{other} v"))),
+            "{other} is in the tree; the one TLS provider is ring"
+        );
     }
     Ok(())
 }
@@ -156,11 +170,18 @@ fn deny() -> anyhow::Result<()> {
     if !binary.is_file() {
         println!("building cargo-deny {CARGO_DENY} once (a few minutes)");
         let root = root.display().to_string();
-        cargo(&["install", "--quiet", "--locked", "--root", &root, "--version", CARGO_DENY, "cargo-deny"], "see the error above")?;
+        cargo(
+            &["install", "--quiet", "--locked", "--root", &root, "--version", CARGO_DENY, "cargo-deny"],
+            "see the error above",
+        )?;
     }
     // Advisories need a database from outside; they are looked at where that can be had.
-    let status = Command::new(binary).args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]).status()?;
-    ensure!(status.success(), "cargo deny refuses a dependency; remedy: choose another, or change deny.toml with the reason");
+    let status =
+        Command::new(binary).args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]).status()?;
+    ensure!(
+        status.success(),
+        "cargo deny refuses a dependency; remedy: choose another, or change deny.toml with the reason"
+    );
     Ok(())
 }
 

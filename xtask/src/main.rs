@@ -1,3 +1,62 @@
-//! Project tasks.
+//! Project tasks behind the Makefile, one module each.
 
-fn main() {}
+// Development tooling: it runs where the wall clock and the environment are its input.
+#![allow(clippy::disallowed_methods)]
+
+mod bench;
+mod check;
+mod cluster_cmd;
+mod cookbook;
+mod crds;
+mod demo;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Project tasks.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// A local Kubernetes: up, down, status, logs, list.
+    #[command(subcommand)]
+    Cluster(cluster_cmd::Command),
+    /// Every test.
+    Test(test::Args),
+    /// Formatting, lints, architecture, generated files, licences.
+    Check,
+    /// Writes the chart's CRDs from the Rust types.
+    Crds(crds::Args),
+    /// A fault on a real cluster, healed as you watch.
+    Demo(demo::Args),
+    /// The figures beside their targets.
+    Bench(bench::Args),
+    /// Every manifest of the cookbook against a real API server.
+    Cookbook,
+}
+
+fn main() -> std::process::ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Cluster(command) => cluster_cmd::run(command),
+        Task::Test(args) => test::run(&args),
+        Task::Check => check::run(),
+        Task::Crds(args) => crds::run(&args),
+        Task::Demo(args) => demo::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Cookbook => cookbook::run(),
+    }
+}

@@ -39,14 +39,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(&skipped_log);
     let mut counts = Counts::default();
     let mut ok = true;
-    ok &= group("pure tests and tests on a real API server", &["test", "--workspace", "--exclude", "e2e", "--no-fail-fast"], args, &skipped_log, &mut counts)?;
+    ok &= group(
+        "pure tests and tests on a real API server",
+        &["test", "--workspace", "--exclude", "e2e", "--no-fail-fast"],
+        args,
+        &skipped_log,
+        &mut counts,
+    )?;
     if !args.no_node {
         // The tests drive the real binary; cargo builds it for them, as it is no dependency of theirs.
-        let status = Command::new(cargo()).args(["build", "-p", "chatcli"]).status().context("cargo build -p chatcli")?;
+        let status =
+            Command::new(cargo()).args(["build", "-p", "chatcli"]).status().context("cargo build -p chatcli")?;
         anyhow::ensure!(status.success(), "chatcli does not build");
         ok &= group("tests on real pods", &["test", "-p", "e2e", "--no-fail-fast"], args, &skipped_log, &mut counts)?;
     }
-    let skipped = std::fs::read_to_string(&skipped_log).map(|s| s.lines().map(str::to_owned).collect::<Vec<_>>()).unwrap_or_default();
+    let skipped = std::fs::read_to_string(&skipped_log)
+        .map(|s| s.lines().map(str::to_owned).collect::<Vec<_>>())
+        .unwrap_or_default();
     let _ = std::fs::remove_file(&skipped_log);
     for line in &skipped {
         println!("skipped: {line}");
@@ -69,7 +78,13 @@ fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 
-fn group(title: &str, cargo_args: &[&str], args: &Args, skipped_log: &std::path::Path, counts: &mut Counts) -> anyhow::Result<bool> {
+fn group(
+    title: &str,
+    cargo_args: &[&str],
+    args: &Args,
+    skipped_log: &std::path::Path,
+    counts: &mut Counts,
+) -> anyhow::Result<bool> {
     println!("== {title}");
     let mut command = Command::new(cargo());
     command.args(cargo_args).env("AIOPS_SKIPPED_LOG", skipped_log).stdout(Stdio::piped());
@@ -91,7 +106,9 @@ impl Counts {
     fn add(&mut self, line: &str) {
         let Some(rest) = line.strip_prefix("test result: ") else { return };
         let count = |word: &str| {
-            rest.split(['.', ';']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok()).unwrap_or(0)
+            rest.split(['.', ';'])
+                .find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok())
+                .unwrap_or(0)
         };
         self.passed += count("passed");
         self.failed += count("failed");

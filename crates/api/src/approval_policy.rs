@@ -1,6 +1,6 @@
 //! The `ApprovalPolicy` resource.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

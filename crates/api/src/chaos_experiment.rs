@@ -269,8 +269,14 @@ fn percent(key: &str, positive: bool) -> Rule {
     let bound = if positive { ">" } else { ">=" };
     parameter(
         key,
-        &format!(r"({value}.matches(r'^[0-9]{{1,3}}(\.[0-9]{{1,6}})?$') && double({value}) {bound} 0.0 && double({value}) <= 100.0)"),
-        if positive { "a percentage above 0 and up to 100, without %" } else { "a percentage from 0 to 100, without %" },
+        &format!(
+            r"({value}.matches(r'^[0-9]{{1,3}}(\.[0-9]{{1,6}})?$') && double({value}) {bound} 0.0 && double({value}) <= 100.0)"
+        ),
+        if positive {
+            "a percentage above 0 and up to 100, without %"
+        } else {
+            "a percentage from 0 to 100, without %"
+        },
     )
 }
 
@@ -284,7 +290,11 @@ fn size(key: &str) -> Rule {
 }
 
 fn pods_or_sets() -> Rule {
-    formats::rule("target.kind", "self.target.kind in ['Deployment', 'StatefulSet']", "target.kind must be Deployment or StatefulSet")
+    formats::rule(
+        "target.kind",
+        "self.target.kind in ['Deployment', 'StatefulSet']",
+        "target.kind must be Deployment or StatefulSet",
+    )
 }
 
 fn target_not_blocked() -> Rule {

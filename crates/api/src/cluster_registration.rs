@@ -136,7 +136,7 @@ fn three() -> i32 {
 }
 
 fn capabilities(_: &mut SchemaGenerator) -> Schema {
-    formats::set_of(formats::pattern(formats::LABEL_VALUE, 1, 63), 0, 64)
+    formats::set_of(&formats::pattern(formats::LABEL_VALUE, 1, 63), 0, 64)
 }
 
 fn labels(_: &mut SchemaGenerator) -> Schema {

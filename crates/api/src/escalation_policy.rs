@@ -77,7 +77,7 @@ pub struct ActiveEscalation {
     shortname = "escpol",
     category = "chatcli",
     derive = "PartialEq",
-    printcolumn(name = "Levels", type_ = "string", json_path = ".spec.levels[*].name"),
+    printcolumn(name = "FirstLevel", type_ = "string", json_path = ".spec.levels[0].name"),
     printcolumn(name = "Default", type_ = "boolean", json_path = ".spec.defaultPolicy"),
     printcolumn(name = "Enabled", type_ = "boolean", json_path = ".spec.enabled"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -149,13 +149,16 @@ fn fifteen() -> i32 {
 }
 
 fn channels(generator: &mut SchemaGenerator) -> Schema {
-    formats::set_of(notification_policy::channel_name(generator), 0, 32)
+    formats::set_of(&notification_policy::channel_name(generator), 0, 32)
 }
 
 fn user_name() -> Rule {
     formats::rule(
         "name",
-        format!("self.type != 'user' || !self.name.contains('@') || self.name.matches('^@[^@ ]+$') || {}", formats::cel_email("self.name")),
+        format!(
+            "self.type != 'user' || !self.name.contains('@') || self.name.matches('^@[^@ ]+$') || {}",
+            formats::cel_email("self.name")
+        ),
         "name of a user must be a user name or a whole e-mail address, such as lead@example.com",
     )
 }

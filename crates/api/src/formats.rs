@@ -21,8 +21,7 @@ pub const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 /// Name of an environment variable.
 pub const ENV_NAME: &str = "^[-._a-zA-Z][-._a-zA-Z0-9]*$";
 /// Key of a label, with or without a prefix.
-pub const LABEL_KEY: &str =
-    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+pub const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
 /// Value of a label that is not empty.
 pub const LABEL_VALUE: &str = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 /// Text for people: one line, at least one character, no space at either end.
@@ -41,11 +40,13 @@ pub const WEEKDAY: &str = "^(?i:monday|tuesday|wednesday|thursday|friday|saturda
 /// One or more amounts with a unit, as Go writes durations, after an optional whole number of days.
 const DURATION: &str = r"^([0-9]{1,5}d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$";
 /// Host: name, IPv4 address or IPv6 address in brackets.
-const HOST: &str = r"([A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?)*\.?|\[[0-9A-Fa-f:.]+\])";
+const HOST: &str =
+    r"([A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?)*\.?|\[[0-9A-Fa-f:.]+\])";
 /// E-mail address, bare or behind a display name.
 const EMAIL: &str = r"([A-Za-z0-9.!#$%&*+/=?^_`{|}~-]+@DOMAIN|[^<>,@\r\n]* ?<[A-Za-z0-9.!#$%&*+/=?^_`{|}~-]+@DOMAIN>)";
 /// Domain of an e-mail address: a dotted name, or `localhost`.
-const MAIL_DOMAIN: &str = r"([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)+|localhost)";
+const MAIL_DOMAIN: &str =
+    r"([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)+|localhost)";
 /// Names of all time zones of the IANA database.
 const TIME_ZONES: &str = include_str!("time_zones.txt");
 
@@ -63,7 +64,7 @@ pub fn checked(max: u32, rule: &str, message: &str) -> Schema {
 
 /// A list without repetitions.
 #[must_use]
-pub fn set_of(items: Schema, min: u32, max: u32) -> Schema {
+pub fn set_of(items: &Schema, min: u32, max: u32) -> Schema {
     json_schema!({"type": "array", "items": items, "minItems": min, "maxItems": max, "x-kubernetes-list-type": "set"})
 }
 
@@ -95,7 +96,9 @@ pub fn cel_seconds(text: &str) -> String {
 fn cel_duration(zero: bool, min: u32, max: u32) -> String {
     let value = cel_seconds("self");
     let not_zero = if zero { String::new() } else { "self.matches('[1-9]') && ".to_owned() };
-    format!("self == '0' ? {zero} : self.size() > 1 && self.matches(r'{DURATION}') && {not_zero}{value} >= {min} && {value} <= {max}")
+    format!(
+        "self == '0' ? {zero} : self.size() > 1 && self.matches(r'{DURATION}') && {not_zero}{value} >= {min} && {value} <= {max}"
+    )
 }
 
 const HOUR: u32 = 3600;
@@ -147,7 +150,11 @@ pub fn time_zone(_: &mut SchemaGenerator) -> Schema {
 /// English names of days of the week, at least one, none twice.
 #[must_use]
 pub fn weekdays(_: &mut SchemaGenerator) -> Schema {
-    let day = checked(9, &format!("self.matches('{WEEKDAY}')"), "must be the English name of a day of the week, such as Monday");
+    let day = checked(
+        9,
+        &format!("self.matches('{WEEKDAY}')"),
+        "must be the English name of a day of the week, such as Monday",
+    );
     json_schema!({
         "type": "array", "items": day, "minItems": 1, "maxItems": 7, "x-kubernetes-list-type": "set",
         "x-kubernetes-validations": [{
@@ -214,7 +221,11 @@ pub fn cel_http_url(text: &str) -> String {
 /// An address that starts with `http://` or `https://`.
 #[must_use]
 pub fn http_url(_: &mut SchemaGenerator) -> Schema {
-    checked(2048, &cel_http_url("self"), "must be a URL that starts with http:// or https:// and has a host, such as https://example.com/path")
+    checked(
+        2048,
+        &cel_http_url("self"),
+        "must be a URL that starts with http:// or https:// and has a host, such as https://example.com/path",
+    )
 }
 
 fn email() -> String {
@@ -271,13 +282,13 @@ pub fn namespace(_: &mut SchemaGenerator) -> Schema {
 /// Names of namespaces, none twice.
 #[must_use]
 pub fn namespaces(_: &mut SchemaGenerator) -> Schema {
-    set_of(pattern(DNS_LABEL, 1, 63), 0, 256)
+    set_of(&pattern(DNS_LABEL, 1, 63), 0, 256)
 }
 
 /// Kinds of objects, none twice.
 #[must_use]
 pub fn kinds(_: &mut SchemaGenerator) -> Schema {
-    set_of(pattern(KIND, 1, 63), 0, 64)
+    set_of(&pattern(KIND, 1, 63), 0, 64)
 }
 
 /// Name that people give to a part of an object; one line.

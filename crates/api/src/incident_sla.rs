@@ -168,5 +168,9 @@ fn calendar_for_business_hours() -> Rule {
 }
 
 fn hours_differ() -> Rule {
-    formats::rule("endHour", "self.startHour != self.endHour", "endHour must differ from startHour, else no hour counts")
+    formats::rule(
+        "endHour",
+        "self.startHour != self.endHour",
+        "endHour must differ from startHour, else no hour counts",
+    )
 }

@@ -3,6 +3,8 @@
 //! What lives here: CRD types, their validation (schema and CEL), condition types, label and annotation keys.
 //! What does not: decisions (`domain`), anything that talks to an API server (`kit`).
 
+#![allow(clippy::duplicated_attributes, reason = "each printer column repeats the same words")]
+
 pub mod ai_insight;
 pub mod anomaly;
 pub mod approval_policy;
@@ -11,6 +13,7 @@ pub mod audit_event;
 pub mod chaos_experiment;
 pub mod cluster_registration;
 pub mod conditions;
+pub mod crds;
 pub mod escalation_policy;
 pub mod formats;
 pub mod incident_sla;
@@ -18,7 +21,6 @@ pub mod instance;
 pub mod issue;
 pub mod keys;
 pub mod notification_policy;
-mod pod_fields;
 pub mod post_mortem;
 pub mod remediation_plan;
 pub mod runbook;

@@ -88,7 +88,7 @@ pub struct RecentDelivery {
     category = "chatcli",
     derive = "PartialEq",
     printcolumn(name = "Enabled", type_ = "boolean", json_path = ".spec.enabled"),
-    printcolumn(name = "Channels", type_ = "string", json_path = ".spec.channels[*].name"),
+    printcolumn(name = "FirstChannel", type_ = "string", json_path = ".spec.channels[0].name"),
     printcolumn(name = "Sent", type_ = "integer", json_path = ".status.totalSent"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.failedCount"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -230,7 +230,7 @@ pub(crate) fn channel_name(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn rule_channels(generator: &mut SchemaGenerator) -> Schema {
-    formats::set_of(channel_name(generator), 1, 32)
+    formats::set_of(&channel_name(generator), 1, 32)
 }
 
 fn throttle_window(_: &mut SchemaGenerator) -> Schema {
@@ -238,7 +238,7 @@ fn throttle_window(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn signal_types(_: &mut SchemaGenerator) -> Schema {
-    formats::set_of(formats::pattern("^[a-z][a-z0-9_]*$", 1, 63), 0, 64)
+    formats::set_of(&formats::pattern("^[a-z][a-z0-9_]*$", 1, 63), 0, 64)
 }
 
 fn config(_: &mut SchemaGenerator) -> Schema {

@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{ActionType, IssueRef, RemediationAction, RemediationState, ResourceRef, ResourceSnapshot, Severity};
+use crate::shared::{
+    ActionType, IssueRef, RemediationAction, RemediationState, ResourceRef, ResourceSnapshot, Severity,
+};
 
 /// Observed state of RemediationPlan.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]

@@ -165,7 +165,7 @@ fn language(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn paths(generator: &mut SchemaGenerator) -> Schema {
-    formats::set_of(formats::relative_path(generator), 0, 64)
+    formats::set_of(&formats::relative_path(generator), 0, 64)
 }
 
 fn url(_: &mut SchemaGenerator) -> Schema {

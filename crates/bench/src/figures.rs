@@ -30,13 +30,36 @@ struct Platform {
 
 async fn start_server(args: &Args) -> anyhow::Result<(Process, u16)> {
     let (grpc, metrics) = (free_port()?, free_port()?);
-    let flags = ["server", "--kubeconfig", &args.kubeconfig.display().to_string(), "--all-namespaces", "--bind", &format!("127.0.0.1:{grpc}"), "--metrics-bind", &format!("127.0.0.1:{metrics}")].map(str::to_owned);
+    let flags = [
+        "server",
+        "--kubeconfig",
+        &args.kubeconfig.display().to_string(),
+        "--all-namespaces",
+        "--bind",
+        &format!("127.0.0.1:{grpc}"),
+        "--metrics-bind",
+        &format!("127.0.0.1:{metrics}"),
+    ]
+    .map(str::to_owned);
     Ok((Process::start(&args.chatcli, &flags, metrics, metrics).await?, grpc))
 }
 
 async fn start_operator(args: &Args, grpc: u16) -> anyhow::Result<Process> {
     let (metrics, probes) = (free_port()?, free_port()?);
-    let flags = ["operator", "--kubeconfig", &args.kubeconfig.display().to_string(), "--namespace", HOME, "--server", &format!("http://127.0.0.1:{grpc}"), "--metrics-bind", &format!("127.0.0.1:{metrics}"), "--probe-bind", &format!("127.0.0.1:{probes}")].map(str::to_owned);
+    let flags = [
+        "operator",
+        "--kubeconfig",
+        &args.kubeconfig.display().to_string(),
+        "--namespace",
+        HOME,
+        "--server",
+        &format!("http://127.0.0.1:{grpc}"),
+        "--metrics-bind",
+        &format!("127.0.0.1:{metrics}"),
+        "--probe-bind",
+        &format!("127.0.0.1:{probes}"),
+    ]
+    .map(str::to_owned);
     Process::start(&args.chatcli, &flags, metrics, probes).await
 }
 
@@ -74,14 +97,22 @@ pub async fn delays(client: &Client, args: &Args, report: &mut Report) -> anyhow
         } else {
             world.kill_for_memory(namespace, &workload).await?;
         }
-        let (issue, seen) = next(&mut issues, |name| *name == workload).await.with_context(|| format!("no Issue for {workload}"))?;
-        let failed = world.failed_at.lock().unwrap_or_else(PoisonError::into_inner).get(&workload).copied().context("no failure was written")?;
+        let (issue, seen) =
+            next(&mut issues, |name| *name == workload).await.with_context(|| format!("no Issue for {workload}"))?;
+        let failed = world
+            .failed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&workload)
+            .copied()
+            .context("no failure was written")?;
         let delay = seen.saturating_duration_since(failed).as_secs_f64() * 1000.0;
         to_issue.push(delay);
         if rollout {
             stuck.push(delay);
         }
-        let (_, planned) = next(&mut plans, |name| *name == issue).await.with_context(|| format!("no plan for {issue}"))?;
+        let (_, planned) =
+            next(&mut plans, |name| *name == issue).await.with_context(|| format!("no plan for {issue}"))?;
         to_plan.push(planned.saturating_duration_since(seen).as_secs_f64() * 1000.0);
     }
     drop((issues, plans));
@@ -90,9 +121,19 @@ pub async fn delays(client: &Client, args: &Args, report: &mut Report) -> anyhow
     for list in [&mut to_issue, &mut to_plan, &mut stuck] {
         list.sort_by(f64::total_cmp);
     }
-    let how = format!("{} incidents one after the other on ready Deployments; from the kubelet's status write to the Issue in a watch", to_issue.len());
+    let how = format!(
+        "{} incidents one after the other on ready Deployments; from the kubelet's status write to the Issue in a watch",
+        to_issue.len()
+    );
     add_percentiles(report, "condition change → Issue", &to_issue, (300.0, 1000.0), "23-57 s", &how);
-    add_percentiles(report, "of these: rollout stuck, old pods serve → Issue", &stuck, (300.0, 1000.0), "never", "the same watch");
+    add_percentiles(
+        report,
+        "of these: rollout stuck, old pods serve → Issue",
+        &stuck,
+        (300.0, 1000.0),
+        "never",
+        "the same watch",
+    );
     let p99 = percentile(&to_plan, 99.0);
     report.add(Figure {
         name: "Issue → plan, BUILTIN (p99)".into(),
@@ -122,7 +163,13 @@ type Created = futures::stream::BoxStream<'static, (String, String, Instant)>;
 /// Objects as they are created from now on: name, key, instant at which the watch delivered them.
 fn created<K>(client: &Client, namespace: &str, key: impl Fn(&K) -> String + Send + Sync + 'static) -> Created
 where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     watcher(api, watcher::Config::default())
@@ -167,7 +214,9 @@ pub async fn storm(client: &Client, args: &Args, report: &mut Report) -> anyhow:
     let mut correlated = watcher(api.clone(), watcher::Config::default()).default_backoff().applied_objects().boxed();
     let mut done = std::collections::HashSet::new();
     while done.len() < args.anomalies {
-        let anomaly = tokio::time::timeout(Duration::from_secs(600), correlated.try_next()).await.with_context(|| format!("only {} of {} are correlated", done.len(), args.anomalies))??;
+        let anomaly = tokio::time::timeout(Duration::from_secs(600), correlated.try_next())
+            .await
+            .with_context(|| format!("only {} of {} are correlated", done.len(), args.anomalies))??;
         if let Some(anomaly) = anomaly.filter(|a| a.status.as_ref().is_some_and(|s| s.correlated)) {
             done.insert(anomaly.name_any());
         }
@@ -257,13 +306,21 @@ pub async fn scale(client: &Client, args: &Args, report: &mut Report) -> anyhow:
 }
 
 fn rss(name: &str, mib: f64, go: &str) -> Figure {
-    Figure { name: name.into(), value: format!("{mib:.0} MiB"), target: "120 MiB".into(), reached: mib <= 120.0, go: go.into(), how: "VmRSS of the process".into() }
+    Figure {
+        name: name.into(),
+        value: format!("{mib:.0} MiB"),
+        target: "120 MiB".into(),
+        reached: mib <= 120.0,
+        go: go.into(),
+        how: "VmRSS of the process".into(),
+    }
 }
 
 /// Issues as the operator would hold them; the workloads exist, so their Issues are real work for it.
 async fn make_issues(client: &Client, count: usize) -> anyhow::Result<usize> {
     let api: Api<Issue> = Api::namespaced(client.clone(), "bench-scale");
-    let existing: HashMap<String, ()> = api.list(&ListParams::default()).await?.into_iter().map(|issue| (issue.name_any(), ())).collect();
+    let existing: HashMap<String, ()> =
+        api.list(&ListParams::default()).await?.into_iter().map(|issue| (issue.name_any(), ())).collect();
     futures::stream::iter(existing.len()..count)
         .map(|index| {
             let api = api.clone();

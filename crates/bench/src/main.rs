@@ -48,7 +48,8 @@ struct Args {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     rustls::crypto::ring::default_provider().install_default().ok();
-    let file = Kubeconfig::read_from(&args.kubeconfig).with_context(|| format!("cannot read {}", args.kubeconfig.display()))?;
+    let file = Kubeconfig::read_from(&args.kubeconfig)
+        .with_context(|| format!("cannot read {}", args.kubeconfig.display()))?;
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
     let client = kube::Client::try_from(config)?;
     let mut report = report::Report::new();

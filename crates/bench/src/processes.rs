@@ -55,7 +55,10 @@ impl Process {
         let pid = self.child.id().unwrap_or_default();
         std::fs::read_to_string(format!("/proc/{pid}/status"))
             .ok()
-            .and_then(|text| text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()))
+            .and_then(|text| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok())
+            })
             .map_or(f64::NAN, |kib| kib / 1024.0)
     }
 
@@ -94,7 +97,10 @@ pub fn free_port() -> anyhow::Result<u16> {
 
 async fn http_get(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").as_bytes()).await.ok()?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     let status = answer.split_whitespace().nth(1)?.parse().ok()?;

@@ -34,12 +34,21 @@ impl Report {
             .ok()
             .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok())
             .map_or(0, |kib| kib / 1024 / 1024);
-        Self { machine: format!("{cores} cores, {memory} GiB, everything (API server and load too) on this machine"), figures: Vec::new() }
+        Self {
+            machine: format!("{cores} cores, {memory} GiB, everything (API server and load too) on this machine"),
+            figures: Vec::new(),
+        }
     }
 
     /// Adds a figure and prints it at once, because a run takes minutes.
     pub fn add(&mut self, figure: Figure) {
-        println!("{:<48} {:>22}  target {:<18} {}", figure.name, figure.value, figure.target, if figure.reached { "reached" } else { "NOT reached" });
+        println!(
+            "{:<48} {:>22}  target {:<18} {}",
+            figure.name,
+            figure.value,
+            figure.target,
+            if figure.reached { "reached" } else { "NOT reached" }
+        );
         self.figures.push(figure);
     }
 

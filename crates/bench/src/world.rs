@@ -37,7 +37,9 @@ impl World {
     pub async fn new(client: &Client, nodes: usize) -> anyhow::Result<Self> {
         let node_api: Api<Node> = Api::all(client.clone());
         for index in 0..nodes {
-            let node: Node = serde_json::from_value(json!({"metadata": {"name": node_name(index), "labels": {"kubernetes.io/hostname": node_name(index)}}}))?;
+            let node: Node = serde_json::from_value(
+                json!({"metadata": {"name": node_name(index), "labels": {"kubernetes.io/hostname": node_name(index)}}}),
+            )?;
             if node_api.get_opt(&node_name(index)).await?.is_none() {
                 node_api.create(&PostParams::default(), &node).await?;
             }
@@ -50,10 +52,7 @@ impl World {
             node_api.patch_status(&node_name(index), &PatchParams::default(), &Patch::Merge(&status)).await?;
         }
         let failed_at = Arc::new(Mutex::new(HashMap::new()));
-        let tasks = vec![
-            spawn(heartbeats(client.clone(), nodes)),
-            spawn(kubelet(client.clone(), failed_at.clone())),
-        ];
+        let tasks = vec![spawn(heartbeats(client.clone(), nodes)), spawn(kubelet(client.clone(), failed_at.clone()))];
         Ok(Self { client: client.clone(), tasks, failed_at })
     }
 
@@ -91,11 +90,17 @@ impl World {
         let began = Instant::now();
         loop {
             let list = api.list(&kube::api::ListParams::default()).await?;
-            let ready = list.iter().filter(|d| d.status.as_ref().and_then(|s| s.ready_replicas) == Some(replicas as i32)).count();
+            let ready = list
+                .iter()
+                .filter(|d| d.status.as_ref().and_then(|s| s.ready_replicas) == Some(replicas as i32))
+                .count();
             if ready == count {
                 return Ok(());
             }
-            ensure!(began.elapsed() < Duration::from_secs(600), "only {ready} of {count} Deployments are ready after 600 s");
+            ensure!(
+                began.elapsed() < Duration::from_secs(600),
+                "only {ready} of {count} Deployments are ready after 600 s"
+            );
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
@@ -187,7 +192,10 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHa
     tokio::spawn(task)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the load generator writes the status that a kubelet writes, with its time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the load generator writes the status that a kubelet writes, with its time"
+)]
 fn now_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
 }
@@ -212,17 +220,28 @@ async fn kubelet(client: Client, failed_at: Arc<Mutex<HashMap<String, Instant>>>
     watcher(pods, watcher::Config::default())
         .default_backoff()
         .applied_objects()
-        .filter_map(|pod| async { pod.ok().filter(|pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())) })
+        .filter_map(|pod| async {
+            pod.ok().filter(|pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()))
+        })
         .for_each_concurrent(32, |pod| {
             let client = client.clone();
             let failed_at = failed_at.clone();
             async move {
-                let written = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()).is_some_and(|list| !list.is_empty());
+                let written = pod
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.container_statuses.as_ref())
+                    .is_some_and(|list| !list.is_empty());
                 let api: Api<Pod> = Api::namespaced(client, &pod.namespace().unwrap_or_default());
                 if pod.metadata.deletion_timestamp.is_some() {
                     let _ = api.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await;
                 } else if !written {
-                    let image = pod.spec.as_ref().and_then(|spec| spec.containers.first()).and_then(|c| c.image.clone()).unwrap_or_default();
+                    let image = pod
+                        .spec
+                        .as_ref()
+                        .and_then(|spec| spec.containers.first())
+                        .and_then(|c| c.image.clone())
+                        .unwrap_or_default();
                     let Ok(status) = first_status(&image) else { return };
                     if image == MISSING {
                         mark(&failed_at, pod.labels().get("app").map_or("", String::as_str));

@@ -33,7 +33,11 @@ impl Image {
         let busybox = PathBuf::from("/bin/busybox");
         let applets = Command::new(&busybox).arg("--list").output().context("busybox --list")?;
         let applets = String::from_utf8_lossy(&applets.stdout).into_owned();
-        let links = applets.lines().filter(|name| *name != "busybox").map(|name| (format!("bin/{name}"), "busybox".to_owned())).collect();
+        let links = applets
+            .lines()
+            .filter(|name| *name != "busybox")
+            .map(|name| (format!("bin/{name}"), "busybox".to_owned()))
+            .collect();
         Ok(Self {
             reference: reference.to_owned(),
             files: vec![("bin/busybox".to_owned(), busybox)],
@@ -71,8 +75,11 @@ impl Image {
         });
         let config = serde_json::to_vec(&config)?;
         let config_name = format!("{}.json", hex(&config));
-        let manifest = serde_json::to_vec(&json!([{"Config": config_name, "RepoTags": [self.reference], "Layers": ["layer.tar"]}]))?;
-        let mut tar = tar::Builder::new(File::create(archive).with_context(|| format!("cannot write {}", archive.display()))?);
+        let manifest = serde_json::to_vec(
+            &json!([{"Config": config_name, "RepoTags": [self.reference], "Layers": ["layer.tar"]}]),
+        )?;
+        let mut tar =
+            tar::Builder::new(File::create(archive).with_context(|| format!("cannot write {}", archive.display()))?);
         for (name, content) in [("layer.tar", &layer), (config_name.as_str(), &config), ("manifest.json", &manifest)] {
             append(&mut tar, name, 0o644, content)?;
         }

@@ -75,7 +75,10 @@ pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
 pub fn down(name: &str) -> anyhow::Result<()> {
     check_name(name)?;
     if machine::docker_engine_answers() && machine::has("kind") {
-        let status = Command::new("kind").args(["delete", "cluster", "--name", &kind_name(name)]).status().context("kind delete")?;
+        let status = Command::new("kind")
+            .args(["delete", "cluster", "--name", &kind_name(name)])
+            .status()
+            .context("kind delete")?;
         ensure!(status.success(), "kind delete cluster failed");
     }
     local::down(name)
@@ -85,15 +88,22 @@ pub fn down(name: &str) -> anyhow::Result<()> {
 fn named() -> anyhow::Result<Option<Cluster>> {
     let value = |key| std::env::var_os(key).filter(|value| !value.is_empty());
     let (file, context) = (value("KUBECONFIG"), value("CONTEXT"));
-    let Some(file) = file.clone().or_else(|| context.as_ref().and_then(|_| Some(PathBuf::from(std::env::var_os("HOME")?).join(".kube/config").into()))) else {
+    let Some(file) = file.clone().or_else(|| {
+        context.as_ref().and_then(|_| Some(PathBuf::from(std::env::var_os("HOME")?).join(".kube/config").into()))
+    }) else {
         return Ok(None);
     };
-    let mut flags = vec!["config".to_owned(), "view".to_owned(), "--raw".to_owned(), "--flatten".to_owned(), "--minify".to_owned()];
+    let mut flags =
+        vec!["config".to_owned(), "view".to_owned(), "--raw".to_owned(), "--flatten".to_owned(), "--minify".to_owned()];
     if let Some(context) = &context {
         flags.push(format!("--context={}", context.to_string_lossy()));
     }
     // One file with one context, so that nobody downstream can reach another cluster.
-    let output = Command::new(tools::kubectl()?).args(&flags).env("KUBECONFIG", &file).output().context("kubectl config view")?;
+    let output = Command::new(tools::kubectl()?)
+        .args(&flags)
+        .env("KUBECONFIG", &file)
+        .output()
+        .context("kubectl config view")?;
     ensure!(
         output.status.success(),
         "the cluster that KUBECONFIG or CONTEXT names cannot be used: {}; remedy: `kubectl config get-contexts`, or unset both to have a local cluster",
@@ -117,13 +127,20 @@ fn kind_up(name: &str) -> anyhow::Result<Cluster> {
     let existing = Command::new("kind").args(["get", "clusters"]).output().context("kind get clusters")?;
     let there = String::from_utf8_lossy(&existing.stdout).lines().any(|line| line == kind_name(name));
     let verb: &[&str] = if there { &["export", "kubeconfig"] } else { &["create", "cluster", "--wait", "120s"] };
-    let status = Command::new("kind").args(verb).args(["--name", &kind_name(name), "--kubeconfig"]).arg(&kubeconfig).status().context("kind")?;
+    let status = Command::new("kind")
+        .args(verb)
+        .args(["--name", &kind_name(name), "--kubeconfig"])
+        .arg(&kubeconfig)
+        .status()
+        .context("kind")?;
     ensure!(status.success(), "kind {} failed", verb.join(" "));
     Ok(Cluster { name: name.to_owned(), kubeconfig, origin: Origin::Kind })
 }
 
 fn check_name(name: &str) -> anyhow::Result<()> {
-    let good = !name.is_empty() && name.len() <= 20 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let good = !name.is_empty()
+        && name.len() <= 20
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     ensure!(good, "cluster name {name:?} is not usable; remedy: 1 to 20 of a-z, 0-9 and -");
     Ok(())
 }
@@ -159,7 +176,10 @@ impl Cluster {
         match self.origin {
             Origin::Local => local::import_image(&self.name, archive),
             Origin::Kind => {
-                let status = Command::new("kind").args(["load", "image-archive", "--name", &kind_name(&self.name)]).arg(archive).status()?;
+                let status = Command::new("kind")
+                    .args(["load", "image-archive", "--name", &kind_name(&self.name)])
+                    .arg(archive)
+                    .status()?;
                 ensure!(status.success(), "kind load image-archive failed");
                 Ok(())
             }

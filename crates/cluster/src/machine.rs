@@ -23,7 +23,8 @@ pub fn has(command: &str) -> bool {
 /// Whether this process is root.
 pub fn is_root() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|text| {
-        text.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+        text.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1))
+            == Some("0")
     })
 }
 
@@ -42,13 +43,24 @@ pub fn docker_engine_answers() -> bool {
 /// # Errors
 /// One sentence with the line that mends it.
 pub fn prepare_node() -> anyhow::Result<()> {
-    ensure!(cfg!(target_os = "linux"), "real pods on this machine need Linux; remedy: install Docker and kind, or name a cluster with CONTEXT=…");
-    ensure!(is_root(), "real pods on this machine need root; remedy: `sudo -E make cluster`, or install Docker and kind, or name a cluster with CONTEXT=…");
-    let missing: Vec<&str> = PACKAGES.iter().filter(|(_, file)| !std::path::Path::new(file).exists()).map(|(package, _)| *package).collect();
+    ensure!(
+        cfg!(target_os = "linux"),
+        "real pods on this machine need Linux; remedy: install Docker and kind, or name a cluster with CONTEXT=…"
+    );
+    ensure!(
+        is_root(),
+        "real pods on this machine need root; remedy: `sudo -E make cluster`, or install Docker and kind, or name a cluster with CONTEXT=…"
+    );
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, file)| !std::path::Path::new(file).exists()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    ensure!(has("apt-get"), "missing: {}; remedy: install these with the machine's package manager", missing.join(", "));
+    ensure!(
+        has("apt-get"),
+        "missing: {}; remedy: install these with the machine's package manager",
+        missing.join(", ")
+    );
     println!("installing Debian packages: {}", missing.join(", "));
     install(&missing)
 }
@@ -85,6 +97,11 @@ pub fn run(command: &str, args: &[&str]) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot start {command}"))?;
-    ensure!(output.status.success(), "{command} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    ensure!(
+        output.status.success(),
+        "{command} {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
     Ok(())
 }

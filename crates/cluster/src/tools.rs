@@ -29,10 +29,18 @@ const KUBERNETES: Tool = Tool {
         ("k8s.io/kubernetes/cmd/kubectl", "kubectl"),
     ],
 };
-const ETCD: Tool = Tool { name: "etcd", module: "go.etcd.io/etcd/server/v3", packages: &[("go.etcd.io/etcd/server/v3", "etcd")] };
-const COREDNS: Tool = Tool { name: "coredns", module: "github.com/coredns/coredns", packages: &[("github.com/coredns/coredns", "coredns")] };
-const METRICS_SERVER: Tool =
-    Tool { name: "metrics-server", module: "sigs.k8s.io/metrics-server", packages: &[("sigs.k8s.io/metrics-server/cmd/metrics-server", "metrics-server")] };
+const ETCD: Tool =
+    Tool { name: "etcd", module: "go.etcd.io/etcd/server/v3", packages: &[("go.etcd.io/etcd/server/v3", "etcd")] };
+const COREDNS: Tool = Tool {
+    name: "coredns",
+    module: "github.com/coredns/coredns",
+    packages: &[("github.com/coredns/coredns", "coredns")],
+};
+const METRICS_SERVER: Tool = Tool {
+    name: "metrics-server",
+    module: "sigs.k8s.io/metrics-server",
+    packages: &[("sigs.k8s.io/metrics-server/cmd/metrics-server", "metrics-server")],
+};
 
 /// Folder that holds built tools.
 ///
@@ -102,7 +110,11 @@ fn version(tool: &Tool) -> anyhow::Result<String> {
 fn pinned(go_mod: &str, module: &str) -> Option<String> {
     go_mod.lines().map(|line| line.trim().trim_start_matches("require ")).find_map(|line| {
         let mut words = line.split_whitespace();
-        (words.next() == Some(module)).then(|| words.next()).flatten().filter(|word| word.starts_with('v')).map(str::to_owned)
+        (words.next() == Some(module))
+            .then(|| words.next())
+            .flatten()
+            .filter(|word| word.starts_with('v'))
+            .map(str::to_owned)
     })
 }
 
@@ -113,7 +125,11 @@ fn ensure_built(tool: &Tool) -> anyhow::Result<PathBuf> {
     if missing() == 0 {
         return Ok(folder);
     }
-    ensure!(crate::machine::has("go"), "Go is not installed, and {} must be built once; remedy: install Go 1.26 or newer", tool.name);
+    ensure!(
+        crate::machine::has("go"),
+        "Go is not installed, and {} must be built once; remedy: install Go 1.26 or newer",
+        tool.name
+    );
     std::fs::create_dir_all(&folder)?;
     // Another call may be building the same: wait for it rather than do it twice.
     let lock = File::create(folder.join(".lock"))?;
@@ -151,7 +167,10 @@ fn build(tool: &Tool, version: &str, package: &str, target: &Path) -> anyhow::Re
         command.env("GOEXPERIMENT", "nojsonv2");
     }
     let status = command.status().context("cannot start go")?;
-    ensure!(status.success(), "go build of {package} failed; remedy: see the lines above; the module proxy must be reachable for the first build");
+    ensure!(
+        status.success(),
+        "go build of {package} failed; remedy: see the lines above; the module proxy must be reachable for the first build"
+    );
     std::fs::rename(&partial, target)?;
     Ok(())
 }

@@ -25,10 +25,18 @@ fn traces() -> BTreeSet<String> {
 
 #[test]
 fn two_control_planes_run_side_by_side() {
-    let (first, second) = (cluster::up("leftover-a", Mode::ControlPlane).unwrap(), cluster::up("leftover-b", Mode::ControlPlane).unwrap());
+    let (first, second) = (
+        cluster::up("leftover-a", Mode::ControlPlane).unwrap(),
+        cluster::up("leftover-b", Mode::ControlPlane).unwrap(),
+    );
     first.run_kubectl(&["create", "namespace", "only-here"]).unwrap();
     assert!(second.run_kubectl(&["get", "namespace", "only-here"]).is_err());
-    assert!(local::status("leftover-a").unwrap().iter().any(|line| line.contains("kube-apiserver") && line.contains("running")));
+    assert!(
+        local::status("leftover-a")
+            .unwrap()
+            .iter()
+            .any(|line| line.contains("kube-apiserver") && line.contains("running"))
+    );
     // Up again finds it, with what is in it.
     let again = cluster::up("leftover-a", Mode::ControlPlane).unwrap();
     again.run_kubectl(&["get", "namespace", "only-here"]).unwrap();
@@ -42,7 +50,18 @@ fn two_control_planes_run_side_by_side() {
 fn a_node_leaves_nothing_behind() {
     let before = traces();
     let cluster = cluster::up("leftover-n", Mode::Node).unwrap();
-    cluster.run_kubectl(&["run", "one", "--image=busybox:1.36", "--restart=Never", "--", "sh", "-c", "echo hello; sleep 600"]).unwrap();
+    cluster
+        .run_kubectl(&[
+            "run",
+            "one",
+            "--image=busybox:1.36",
+            "--restart=Never",
+            "--",
+            "sh",
+            "-c",
+            "echo hello; sleep 600",
+        ])
+        .unwrap();
     cluster.run_kubectl(&["wait", "--for=condition=Ready", "pod/one", "--timeout=60s"]).unwrap();
     assert_eq!(cluster.run_kubectl(&["logs", "one"]).unwrap(), "hello\n");
     assert_eq!(cluster.run_kubectl(&["exec", "one", "--", "hostname"]).unwrap(), "one\n");

@@ -1,6 +1,6 @@
 //! domain.
 pub mod approval;
-pub mod incident;
-pub mod remediation;
 pub mod detection;
 pub mod diagnosis;
+pub mod incident;
+pub mod remediation;

@@ -47,7 +47,10 @@ pub fn upsert(
     let status = status.into().as_str();
     let message = cut(message, MESSAGE_LIMIT);
     if let Some(old) = conditions.iter_mut().find(|condition| condition.type_ == type_) {
-        let changed = old.status != status || old.reason != reason || old.message != message || old.observed_generation != generation;
+        let changed = old.status != status
+            || old.reason != reason
+            || old.message != message
+            || old.observed_generation != generation;
         if old.status != status {
             old.last_transition_time = Time(now);
             status.clone_into(&mut old.status);

@@ -90,10 +90,18 @@ impl Metrics {
             lease_held: Gauge::default(),
         };
         registry.register("api_requests", "Requests to the API server", metrics.api_requests.clone());
-        registry.register("api_request_seconds", "Time to the answer's headers, by resource", metrics.api_seconds.clone());
+        registry.register(
+            "api_request_seconds",
+            "Time to the answer's headers, by resource",
+            metrics.api_seconds.clone(),
+        );
         registry.register("watch_events", "Watch events", metrics.watch_events.clone());
         registry.register("cache_objects", "Objects in the caches", metrics.cache_objects.clone());
-        registry.register("undecodable_objects", "Objects that are left out because they cannot be read", metrics.undecodable.clone());
+        registry.register(
+            "undecodable_objects",
+            "Objects that are left out because they cannot be read",
+            metrics.undecodable.clone(),
+        );
         registry.register("reconcile", "Reconciles by result", metrics.reconciles.clone());
         registry.register("reconcile_errors", "Failed reconciles by reason", metrics.reconcile_errors.clone());
         registry.register("reconcile_seconds", "Time of a reconcile, by controller", metrics.reconcile_seconds.clone());

@@ -35,17 +35,31 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 ///
 /// # Errors
 /// When the listener breaks.
-pub async fn run(listener: TcpListener, metrics: Metrics, ready: Readiness, token: CancellationToken) -> std::io::Result<()> {
+pub async fn run(
+    listener: TcpListener,
+    metrics: Metrics,
+    ready: Readiness,
+    token: CancellationToken,
+) -> std::io::Result<()> {
     let stop = token.clone();
     let probes = Router::new()
         .route("/readyz", get(readyz))
         .with_state((ready, token))
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/metrics", get(move || async move { ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.render()) }));
+        .route(
+            "/metrics",
+            get(move || async move {
+                ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.render())
+            }),
+        );
     axum::serve(listener, probes).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 async fn readyz(State((ready, token)): State<(Readiness, CancellationToken)>) -> (StatusCode, String) {
     let missing = if token.is_cancelled() { vec!["the process is stopping".to_owned()] } else { ready() };
-    if missing.is_empty() { (StatusCode::OK, "ok\n".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n") }
+    if missing.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
+    }
 }

@@ -44,7 +44,8 @@ impl Supervisor {
     /// A supervisor and the watch over it.
     pub fn new() -> (Self, Watch) {
         let (ended, receiver) = mpsc::unbounded_channel();
-        let supervisor = Self { token: CancellationToken::new(), tracker: TaskTracker::new(), running: Arc::default(), ended };
+        let supervisor =
+            Self { token: CancellationToken::new(), tracker: TaskTracker::new(), running: Arc::default(), ended };
         (supervisor.clone(), Watch { supervisor, ended: receiver })
     }
 
@@ -55,7 +56,11 @@ impl Supervisor {
 
     /// Starts a task. Unless the token is cancelled, its end, an error and a panic are all unexpected.
     #[expect(clippy::disallowed_methods, reason = "this is where supervised tasks are made")]
-    pub fn spawn<E: std::fmt::Display>(&self, name: &'static str, task: impl Future<Output = Result<(), E>> + Send + 'static) {
+    pub fn spawn<E: std::fmt::Display>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
         let (ended, running) = (self.ended.clone(), self.running.clone());
         running.lock().unwrap_or_else(PoisonError::into_inner).push(name);
         let task = self.tracker.track_future(async move {
@@ -97,7 +102,11 @@ impl Watch {
 
 /// The text of a panic.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
 }
 
 #[cfg(test)]
@@ -130,7 +139,10 @@ mod tests {
             }
             Ok::<_, String>(())
         });
-        assert_eq!(watch.run(Duration::from_secs(5)).await, End::Unexpected { task: "wild", why: "it panicked: oh".into() });
+        assert_eq!(
+            watch.run(Duration::from_secs(5)).await,
+            End::Unexpected { task: "wild", why: "it panicked: oh".into() }
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,1 +1,5 @@
 //! operator.
+pub mod anomaly;
+pub mod approval;
+pub mod remediation_plan;
+mod work;

@@ -68,7 +68,10 @@ impl<'a> Namespace<'a> {
     /// # Panics
     /// When the API server refuses.
     pub fn new(cluster: &'a Cluster, prefix: &str) -> Self {
-        let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|d| d.as_nanos()).unwrap_or_default();
+        let unique = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map(|d| d.as_nanos())
+            .unwrap_or_default();
         let name = format!("{prefix}-{:x}", unique % 0xffff_ffff);
         cluster.run_kubectl(&["create", "namespace", &name]).expect("namespace");
         Self { cluster, name }
@@ -91,7 +94,10 @@ impl<'a> Namespace<'a> {
 }
 
 fn run(command: &mut Command) -> String {
-    command.output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned() + &String::from_utf8_lossy(&o.stderr)).unwrap_or_default()
+    command
+        .output()
+        .map(|o| String::from_utf8_lossy(&o.stdout).into_owned() + &String::from_utf8_lossy(&o.stderr))
+        .unwrap_or_default()
 }
 
 impl Drop for Namespace<'_> {

@@ -31,7 +31,12 @@ impl Config {
         Ok(Self {
             service: get("SERVICE").unwrap_or_else(|| "demo-service".to_owned()),
             port: u16::try_from(number("PORT", 8080, 65_535)?).unwrap_or(8080),
-            upstreams: get("UPSTREAMS").unwrap_or_default().split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+            upstreams: get("UPSTREAMS")
+                .unwrap_or_default()
+                .split(',')
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect(),
             timeout: Duration::from_millis(number("PAYMENT_TIMEOUT_MS", 500, 60_000)?.into()),
             spool: get("SPOOL").unwrap_or_else(|| "/var/spool/shop".to_owned()).into(),
         })
@@ -44,7 +49,8 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_named() {
-        let config = |value: &'static str| Config::read(move |key| (key == "PAYMENT_TIMEOUT_MS").then(|| value.to_owned()));
+        let config =
+            |value: &'static str| Config::read(move |key| (key == "PAYMENT_TIMEOUT_MS").then(|| value.to_owned()));
         assert_eq!(config("250").unwrap().timeout.as_millis(), 250);
         let error = config("fast").err().unwrap();
         assert!(error.contains("PAYMENT_TIMEOUT_MS=fast"), "{error}");

@@ -19,7 +19,10 @@ pub fn read_path(stream: &mut TcpStream) -> Option<String> {
 
 /// Writes an answer.
 pub fn write(stream: &mut TcpStream, status: u16, body: &str) {
-    let head = format!("HTTP/1.1 {status} -\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} -\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 
@@ -28,7 +31,9 @@ pub fn get(host: &str, path: &str, timeout: Duration) -> Result<(), String> {
     let address = host.to_socket_addrs().map_err(|e| e.to_string())?.next().ok_or("no address")?;
     let mut stream = TcpStream::connect_timeout(&address, timeout).map_err(|e| e.to_string())?;
     stream.set_read_timeout(Some(timeout)).map_err(|e| e.to_string())?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).map_err(|e| e.to_string())?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
+        .map_err(|e| e.to_string())?;
     let mut first = String::new();
     BufReader::new(stream).read_line(&mut first).map_err(|e| e.to_string())?;
     if first.split(' ').nth(1) == Some("200") { Ok(()) } else { Err(format!("answered {:?}", first.trim())) }

@@ -28,7 +28,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    log("info", &format!("{} starts on port {}, payment timeout {} ms", config.service, config.port, config.timeout.as_millis()));
+    log(
+        "info",
+        &format!(
+            "{} starts on port {}, payment timeout {} ms",
+            config.service,
+            config.port,
+            config.timeout.as_millis()
+        ),
+    );
     backlog::hold_what_is_stored(&config.spool);
     let listener = match TcpListener::bind(("0.0.0.0", config.port)) {
         Ok(listener) => listener,

@@ -45,7 +45,8 @@ impl Metrics {
         let mut total = 0;
         for (bound, count) in BUCKETS.iter().map(f64::to_string).chain(["+Inf".to_owned()]).zip(counts.buckets) {
             total += count;
-            let _ = writeln!(text, "http_request_duration_seconds_bucket{{service=\"{service}\",le=\"{bound}\"}} {total}");
+            let _ =
+                writeln!(text, "http_request_duration_seconds_bucket{{service=\"{service}\",le=\"{bound}\"}} {total}");
         }
         let _ = writeln!(text, "http_request_duration_seconds_sum{{service=\"{service}\"}} {}", counts.seconds);
         let _ = writeln!(text, "http_request_duration_seconds_count{{service=\"{service}\"}} {total}");
@@ -57,7 +58,11 @@ impl Metrics {
 
 fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or_default() * 1024
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
+        .unwrap_or_default()
+        * 1024
 }
 
 #[cfg(test)]
@@ -71,6 +76,9 @@ mod tests {
         metrics.count(502, Duration::from_millis(300));
         let text = metrics.render("x");
         assert!(text.contains("code=\"5xx\"} 1"), "{text}");
-        assert!(text.contains("le=\"0.005\"} 1") && text.contains("le=\"0.5\"} 2") && text.contains("le=\"+Inf\"} 2"), "{text}");
+        assert!(
+            text.contains("le=\"0.005\"} 1") && text.contains("le=\"0.5\"} 2") && text.contains("le=\"+Inf\"} 2"),
+            "{text}"
+        );
     }
 }

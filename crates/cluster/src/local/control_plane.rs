@@ -62,7 +62,11 @@ pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyho
         "--kubelet-preferred-address-types=InternalIP".to_owned(),
     ];
     // Nobody reaches a Service where nothing runs, and a loopback address is no endpoint.
-    api_args.push(if node { format!("--advertise-address={address}") } else { "--endpoint-reconciler-type=none".to_owned() });
+    api_args.push(if node {
+        format!("--advertise-address={address}")
+    } else {
+        "--endpoint-reconciler-type=none".to_owned()
+    });
     let controller_args = [
         format!("--kubeconfig={}", file("kubeconfig")),
         format!("--service-account-private-key-file={}", file("sa.key")),
@@ -98,7 +102,8 @@ fn write_kubeconfig(dir: &Path, server: &str, token: &str) -> anyhow::Result<()>
 
 fn free_ports() -> anyhow::Result<(u16, u16, u16)> {
     // Held together, so that they differ.
-    let held = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+    let held =
+        [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
     let [etcd, peer, api] = held.map(|listener| listener.local_addr().map(|address| address.port()));
     Ok((etcd?, peer?, api?))
 }

@@ -37,7 +37,8 @@ struct Local {
 /// # Errors
 /// When it cannot be made.
 pub fn home() -> anyhow::Result<PathBuf> {
-    let user = std::fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta)).unwrap_or_default();
+    let user =
+        std::fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta)).unwrap_or_default();
     let dir = std::env::temp_dir().join(format!("chatcli-aiops-{user}"));
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     Ok(dir)
@@ -48,7 +49,10 @@ pub fn home() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// Says which component did not come up, with the last lines of its log.
 pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
-    ensure!(cfg!(target_os = "linux"), "the local cluster needs Linux; remedy: install Docker and kind, or name a cluster with CONTEXT=…");
+    ensure!(
+        cfg!(target_os = "linux"),
+        "the local cluster needs Linux; remedy: install Docker and kind, or name a cluster with CONTEXT=…"
+    );
     if mode == Mode::Node {
         machine::prepare_node()?;
     }
@@ -66,7 +70,8 @@ pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
     // Builds come first: they take minutes, and what they print is for people.
     let binaries = crate::tools::control_plane()?;
     std::fs::create_dir_all(&dir)?;
-    let mut local = Local { name: name.to_owned(), dir, state: State { mode, index: free_index()?, processes: Vec::new() } };
+    let mut local =
+        Local { name: name.to_owned(), dir, state: State { mode, index: free_index()?, processes: Vec::new() } };
     local.record()?;
     let started = local.start(&binaries);
     if let Err(error) = started {
@@ -116,7 +121,12 @@ pub fn status(name: &str) -> anyhow::Result<Vec<String>> {
     let dir = home()?.join(name);
     let state = read(&dir)?.with_context(|| format!("there is no cluster {name}; remedy: `make cluster`"))?;
     let mut lines = vec![format!("kubeconfig  {}", dir.join("kubeconfig").display())];
-    lines.extend(state.processes.iter().map(|p| format!("{:<24} pid {:<8} {}", p.name, p.pid, if p.is_alive() { "running" } else { "dead" })));
+    lines.extend(
+        state
+            .processes
+            .iter()
+            .map(|p| format!("{:<24} pid {:<8} {}", p.name, p.pid, if p.is_alive() { "running" } else { "dead" })),
+    );
     Ok(lines)
 }
 
@@ -145,7 +155,10 @@ pub fn import_image(name: &str, archive: &Path) -> anyhow::Result<()> {
 
 fn read(dir: &Path) -> anyhow::Result<Option<State>> {
     match std::fs::read(dir.join("state.json")) {
-        Ok(text) => Ok(Some(serde_json::from_slice(&text).with_context(|| format!("{} cannot be read", dir.join("state.json").display()))?)),
+        Ok(text) => Ok(Some(
+            serde_json::from_slice(&text)
+                .with_context(|| format!("{} cannot be read", dir.join("state.json").display()))?,
+        )),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -157,7 +170,9 @@ fn free_index() -> anyhow::Result<u8> {
     for name in list()? {
         used.extend(read(&home()?.join(name))?.map(|state| state.index));
     }
-    (1..=250).find(|index| !used.contains(index) && network::is_free(*index)).context("250 clusters are running; remedy: `make cluster-down`")
+    (1..=250)
+        .find(|index| !used.contains(index) && network::is_free(*index))
+        .context("250 clusters are running; remedy: `make cluster-down`")
 }
 
 fn remove(name: &str, dir: &Path) -> anyhow::Result<()> {
@@ -190,7 +205,8 @@ impl Local {
     }
 
     fn start(&mut self, binaries: &crate::tools::ControlPlane) -> anyhow::Result<()> {
-        let address = if self.state.mode == Mode::Node { network::make(self.state.index)? } else { "127.0.0.1".to_owned() };
+        let address =
+            if self.state.mode == Mode::Node { network::make(self.state.index)? } else { "127.0.0.1".to_owned() };
         control_plane::start(self, binaries, &address)?;
         if self.state.mode == Mode::Node {
             node::start(self, binaries, &address)?;
@@ -211,10 +227,19 @@ impl Local {
         let began = Instant::now();
         while !ready() {
             if let Some(dead) = self.state.processes.iter().find(|process| !process.is_alive()) {
-                bail!("{} died while waiting for {what}; the last lines of its log:\n{}", dead.name, dead.last_lines(&self.dir));
+                bail!(
+                    "{} died while waiting for {what}; the last lines of its log:\n{}",
+                    dead.name,
+                    dead.last_lines(&self.dir)
+                );
             }
             if began.elapsed().as_secs() >= seconds {
-                let logs: Vec<String> = self.state.processes.iter().map(|p| format!("--- {}\n{}", p.name, p.last_lines(&self.dir))).collect();
+                let logs: Vec<String> = self
+                    .state
+                    .processes
+                    .iter()
+                    .map(|p| format!("--- {}\n{}", p.name, p.last_lines(&self.dir)))
+                    .collect();
                 bail!("{what} is not there after {seconds} s; the last lines of the logs:\n{}", logs.join("\n"));
             }
             std::thread::sleep(std::time::Duration::from_millis(60));
@@ -223,6 +248,7 @@ impl Local {
     }
 
     fn kubectl(&self, args: &[&str]) -> anyhow::Result<String> {
-        Cluster { name: self.name.clone(), kubeconfig: self.dir.join("kubeconfig"), origin: Origin::Local }.run_kubectl(args)
+        Cluster { name: self.name.clone(), kubeconfig: self.dir.join("kubeconfig"), origin: Origin::Local }
+            .run_kubectl(args)
     }
 }

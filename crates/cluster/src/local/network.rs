@@ -35,7 +35,10 @@ pub fn make(index: u8) -> anyhow::Result<String> {
     inside(&["link", "set", "eth0", "up"])?;
     // A route must exist before a Service address is looked up and rewritten. Nothing leaves: the host does not forward.
     inside(&["route", "add", "default", "via", &format!("10.201.{index}.1")])?;
-    run("nsenter", &[&format!("--net={}", path(index).display()), "--", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])?;
+    run(
+        "nsenter",
+        &[&format!("--net={}", path(index).display()), "--", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"],
+    )?;
     Ok(node)
 }
 

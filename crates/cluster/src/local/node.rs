@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::json;
 
+use super::Local;
 use super::control_plane::SERVICE_RANGE;
 use super::process::Process;
-use super::Local;
 use crate::images::Image;
 use crate::machine::run;
 use crate::tools::{self, ControlPlane};
@@ -30,7 +30,11 @@ pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyho
     let dir = local.dir.clone();
     make_cgroups(&cgroup(&local.name))?;
     write_configs(local, address)?;
-    local.spawn("containerd", Path::new("/usr/bin/containerd"), &["--config".to_owned(), dir.join("containerd.toml").display().to_string()])?;
+    local.spawn(
+        "containerd",
+        Path::new("/usr/bin/containerd"),
+        &["--config".to_owned(), dir.join("containerd.toml").display().to_string()],
+    )?;
     local.wait_for("containerd", 20, || ctr(&dir, &["version"]).is_ok())?;
     for (image, file) in [
         (Image::busybox(SANDBOX, &["/bin/sleep", "2147483647"])?, "sandbox.tar"),
@@ -52,11 +56,28 @@ pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyho
         format!("--node-ip={address}"),
     ];
     local.spawn("kubelet", &binaries.kubernetes.join("kubelet"), &kubelet)?;
-    local.spawn("kube-scheduler", &binaries.kubernetes.join("kube-scheduler"), &[kubeconfig, "--leader-elect=false".into(), "--secure-port=0".into()])?;
-    local.spawn("kube-proxy", &binaries.kubernetes.join("kube-proxy"), &[format!("--config={}", dir.join("kube-proxy.yaml").display()), format!("--hostname-override=node-{}", local.name)])?;
-    local.wait_for("the node", 60, || local.kubectl(&["wait", "--for=condition=Ready", "node", "--all", "--timeout=1s"]).is_ok())?;
+    local.spawn(
+        "kube-scheduler",
+        &binaries.kubernetes.join("kube-scheduler"),
+        &[kubeconfig, "--leader-elect=false".into(), "--secure-port=0".into()],
+    )?;
+    local.spawn(
+        "kube-proxy",
+        &binaries.kubernetes.join("kube-proxy"),
+        &[
+            format!("--config={}", dir.join("kube-proxy.yaml").display()),
+            format!("--hostname-override=node-{}", local.name),
+        ],
+    )?;
+    local.wait_for("the node", 60, || {
+        local.kubectl(&["wait", "--for=condition=Ready", "node", "--all", "--timeout=1s"]).is_ok()
+    })?;
     local.kubectl(&["apply", "-f", &dir.join("addons.yaml").display().to_string()])?;
-    local.wait_for("DNS", 60, || local.kubectl(&["-n", "kube-system", "wait", "--for=condition=Available", "deployment/coredns", "--timeout=1s"]).is_ok())
+    local.wait_for("DNS", 60, || {
+        local
+            .kubectl(&["-n", "kube-system", "wait", "--for=condition=Available", "deployment/coredns", "--timeout=1s"])
+            .is_ok()
+    })
 }
 
 fn write_configs(local: &Local, address: &str) -> anyhow::Result<()> {
@@ -129,12 +150,21 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 fn has_sys_resource() -> bool {
     const CAP_SYS_RESOURCE: u64 = 1 << 24;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let caps = status.lines().find_map(|line| line.strip_prefix("CapEff:")).and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    let caps = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
     caps.is_some_and(|caps| caps & CAP_SYS_RESOURCE != 0)
 }
 
 fn ctr(dir: &Path, args: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("ctr").arg("--address").arg(socket(dir)).args(["--namespace", "k8s.io"]).args(args).output().context("cannot start ctr")?;
+    let output = Command::new("ctr")
+        .arg("--address")
+        .arg(socket(dir))
+        .args(["--namespace", "k8s.io"])
+        .args(args)
+        .output()
+        .context("cannot start ctr")?;
     if !output.status.success() {
         bail!("ctr {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
@@ -169,7 +199,11 @@ pub fn stop_pods(dir: &Path, processes: &[Process]) {
 fn pids_that_name(text: &str) -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let mut pids: Vec<u32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.retain(|pid| *pid != std::process::id() && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text)));
+    pids.retain(|pid| {
+        *pid != std::process::id()
+            && std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(text))
+    });
     pids
 }
 
@@ -179,7 +213,11 @@ pub fn remove(name: &str, dir: &Path) -> anyhow::Result<()> {
     loop {
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let prefix = format!("{}/", dir.display());
-        let ours: Vec<&str> = mounts.lines().filter_map(|line| line.split_whitespace().nth(1)).filter(|path| path.starts_with(&prefix)).collect();
+        let ours: Vec<&str> = mounts
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .filter(|path| path.starts_with(&prefix))
+            .collect();
         if ours.is_empty() {
             break;
         }
@@ -222,7 +260,15 @@ fn controllers() -> Vec<PathBuf> {
     if Path::new(CGROUPS).join("cgroup.controllers").exists() {
         return vec![PathBuf::from(CGROUPS)];
     }
-    std::fs::read_dir(CGROUPS).map(|entries| entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && path.join("cgroup.procs").exists()).collect()).unwrap_or_default()
+    std::fs::read_dir(CGROUPS)
+        .map(|entries| {
+            entries
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir() && path.join("cgroup.procs").exists())
+                .collect()
+        })
+        .unwrap_or_default()
 }
 
 fn make_cgroups(name: &str) -> anyhow::Result<()> {
@@ -252,4 +298,3 @@ fn remove_cgroups(name: &str) {
         remove(&controller.join(name));
     }
 }
-

@@ -17,7 +17,13 @@ pub fn write(dir: &Path, addresses: &[&str]) -> anyhow::Result<String> {
     let issuer = Issuer::new(ca, ca_key);
     std::fs::write(dir.join("ca.crt"), ca_cert.pem())?;
 
-    let mut names = vec!["localhost".to_owned(), "kubernetes".into(), "kubernetes.default".into(), "kubernetes.default.svc".into(), "kubernetes.default.svc.cluster.local".into()];
+    let mut names = vec![
+        "localhost".to_owned(),
+        "kubernetes".into(),
+        "kubernetes.default".into(),
+        "kubernetes.default.svc".into(),
+        "kubernetes.default.svc.cluster.local".into(),
+    ];
     names.extend(addresses.iter().map(|&address| address.to_owned()));
     leaf(dir, "server", CertificateParams::new(names)?, &issuer)?;
 
@@ -46,7 +52,13 @@ fn leaf(dir: &Path, name: &str, mut params: CertificateParams, issuer: &Issuer<'
 fn secret(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     file.write_all(text.as_bytes())?;
     Ok(())
 }

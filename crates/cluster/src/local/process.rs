@@ -32,7 +32,14 @@ impl Process {
             }
             None => Command::new(binary),
         };
-        command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).env_remove("KUBECONFIG");
+        command
+            .args(args)
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .env_remove("KUBECONFIG");
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let pid = child.id();
         Ok(Self { name: name.to_owned(), pid, started: start_time(pid).unwrap_or_default() })

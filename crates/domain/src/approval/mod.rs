@@ -27,7 +27,7 @@ pub use identity::{Vote, VoteError, parse_vote, same_identity};
 pub use naming::{next_request_name, request_name, short_name};
 pub use policy::{Governing, Policies, Question, Requirement, UnreadablePolicy, resolve};
 pub use request::{
-    Consumed, Counter, RequestContext, RequestDecision, RequestNote, approve_command, approvers, counter_of, decide_request,
-    reject_command,
+    Consumed, Counter, RequestContext, RequestDecision, RequestNote, approve_command, approvers, counter_of,
+    decide_request, reject_command,
 };
 pub use window::{WindowState, window_state, windows_state};

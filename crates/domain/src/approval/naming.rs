@@ -17,7 +17,8 @@ pub fn request_name(plan: &str) -> String {
 
 /// Name of the request that follows `current` when what was to be approved has changed: `…-r2`, `…-r3`.
 pub fn next_request_name(plan: &str, current: &str) -> String {
-    let round = current.rsplit_once("-r").and_then(|(_, n)| n.parse::<u32>().ok()).filter(|_| current != request_name(plan));
+    let round =
+        current.rsplit_once("-r").and_then(|(_, n)| n.parse::<u32>().ok()).filter(|_| current != request_name(plan));
     let suffix = format!("-r{}", round.map_or(2, |n| n.saturating_add(1)));
     format!("{}{suffix}", cut_to(&format!("approval-{plan}"), MAX.saturating_sub(suffix.len())))
 }

@@ -166,7 +166,8 @@ fn nobody(reason: &str) -> Requirement {
 
 fn answer(question: &Question<'_>, action: ActionType, policies: &Policies) -> Answer {
     let scopes = scopes(question.namespace, policies);
-    let matched = scopes.iter().filter_map(|scope| first_match(question, action, scope)).max_by_key(|a| (a.mode, a.approvers));
+    let matched =
+        scopes.iter().filter_map(|scope| first_match(question, action, scope)).max_by_key(|a| (a.mode, a.approvers));
     if let Some(matched) = matched {
         return matched;
     }
@@ -178,7 +179,10 @@ fn answer(question: &Question<'_>, action: ActionType, policies: &Policies) -> A
         governing: None,
         window: None,
         conditions: None,
-        reason: format!("no ApprovalPolicy governs {action:?} in namespace {}, so a person decides", question.namespace),
+        reason: format!(
+            "no ApprovalPolicy governs {action:?} in namespace {}, so a person decides",
+            question.namespace
+        ),
     })
 }
 
@@ -264,7 +268,8 @@ fn matches(filter: &ApprovalPolicyRuleMatch, question: &Question<'_>, action: Ac
     (filter.severities.is_empty() || filter.severities.contains(&question.severity))
         && (filter.action_types.is_empty() || filter.action_types.contains(&action))
         && (filter.namespaces.is_empty() || filter.namespaces.iter().any(|n| n == question.namespace))
-        && (filter.resource_kinds.is_empty() || filter.resource_kinds.iter().any(|k| k.eq_ignore_ascii_case(question.kind)))
+        && (filter.resource_kinds.is_empty()
+            || filter.resource_kinds.iter().any(|k| k.eq_ignore_ascii_case(question.kind)))
 }
 
 /// The mode as the resource spells it.

@@ -102,7 +102,8 @@ fn distinct(decisions: &[ApprovalRequestDecision]) -> Vec<String> {
     for decision in decisions.iter().filter(|d| d.decision == APPROVED && !d.approver.starts_with("policy:")) {
         let taken_back =
             decisions.iter().any(|d| d.decision == REJECTED && same_identity(&d.approver, &decision.approver));
-        if !taken_back && !decision.approver.is_empty() && !people.iter().any(|p| same_identity(p, &decision.approver)) {
+        if !taken_back && !decision.approver.is_empty() && !people.iter().any(|p| same_identity(p, &decision.approver))
+        {
             people.push(decision.approver.clone());
         }
     }
@@ -166,7 +167,8 @@ fn read_votes(
                 message: format!("{MAX_DECISIONS} votes are recorded already"),
             }),
             Ok(vote) => {
-                let known = status.decisions.iter().any(|d| d.decision == word && same_identity(&d.approver, &vote.who));
+                let known =
+                    status.decisions.iter().any(|d| d.decision == word && same_identity(&d.approver, &vote.who));
                 if known {
                     // Seen before: either the same person again, or this process ended before it took the annotation away.
                     continue;
@@ -266,9 +268,13 @@ fn describe(
     let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
     let by = distinct(&status.decisions);
     match status.state {
-        Some(State::Approved) if status.auto_approved => (Some(true), "ApprovedByPolicy", "policy approved it".to_owned()),
+        Some(State::Approved) if status.auto_approved => {
+            (Some(true), "ApprovedByPolicy", "policy approved it".to_owned())
+        }
         Some(State::Approved) => (Some(true), "Approved", format!("approved by {}", by.join(", "))),
-        Some(State::Rejected) => (Some(false), "Rejected", "rejected; status.decisions says by whom and why".to_owned()),
+        Some(State::Rejected) => {
+            (Some(false), "Rejected", "rejected; status.decisions says by whom and why".to_owned())
+        }
         Some(State::Expired) => (
             Some(false),
             "Expired",
@@ -281,7 +287,10 @@ fn describe(
             WindowState::Closed { opens } => (
                 None,
                 "OutsideChangeWindow",
-                format!("approved by {}, but the change window opens at {opens}; it counts from then on", by.join(", ")),
+                format!(
+                    "approved by {}, but the change window opens at {opens}; it counts from then on",
+                    by.join(", ")
+                ),
             ),
             WindowState::Invalid { reason } => (None, "InvalidChangeWindow", reason.clone()),
             WindowState::Open => (None, "WaitingForDecision", String::new()),
@@ -300,7 +309,11 @@ fn describe(
     }
 }
 
-fn next_check(request: &ApprovalRequest, status: &ApprovalRequestStatus, context: &RequestContext) -> Option<Timestamp> {
+fn next_check(
+    request: &ApprovalRequest,
+    status: &ApprovalRequestStatus,
+    context: &RequestContext,
+) -> Option<Timestamp> {
     if status.state != Some(State::Pending) {
         return None;
     }

@@ -90,7 +90,12 @@ fn place(workload: &ObjectRef) -> Place {
 
 impl AlertBook {
     /// Takes what a look found. The second part says when the book wants to look again.
-    pub fn update(&mut self, workload: &ObjectRef, found: &Evaluation, now: Timestamp) -> (Vec<Transition>, Option<Timestamp>) {
+    pub fn update(
+        &mut self,
+        workload: &ObjectRef,
+        found: &Evaluation,
+        now: Timestamp,
+    ) -> (Vec<Transition>, Option<Timestamp>) {
         let place = place(workload);
         let entries = self.open.entry(place.clone()).or_default();
         let mut changes = Vec::new();
@@ -217,7 +222,12 @@ fn seen_again(entry: &mut Entry, symptom: &Symptom, now: Timestamp) -> Option<Tr
     differs.then(|| Transition::Changed(alert.clone()))
 }
 
-fn clear(entries: &mut Vec<Entry>, found: &Evaluation, now: Timestamp, changes: &mut Vec<Transition>) -> Option<Timestamp> {
+fn clear(
+    entries: &mut Vec<Entry>,
+    found: &Evaluation,
+    now: Timestamp,
+    changes: &mut Vec<Transition>,
+) -> Option<Timestamp> {
     let mut next: Option<Timestamp> = None;
     entries.retain_mut(|entry| {
         if found.symptoms.iter().any(|s| same_fault(entry, s)) {

@@ -35,7 +35,14 @@ pub(super) fn pull_is_definite(reason: &str, message: &str) -> bool {
 }
 
 /// Looks at one container.
-pub(super) fn examine(view: &WorkloadView, pod: &PodView, init: bool, status: &ContainerStatus, now: Timestamp, out: &mut Findings) {
+pub(super) fn examine(
+    view: &WorkloadView,
+    pod: &PodView,
+    init: bool,
+    status: &ContainerStatus,
+    now: Timestamp,
+    out: &mut Findings,
+) {
     let state = status.state.as_ref();
     let last = status.last_state.as_ref().and_then(|s| s.terminated.as_ref());
     let done = state.and_then(|s| s.terminated.as_ref());
@@ -57,14 +64,30 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, init: bool, status: &C
     crash_loop(view, pod, init, status, now, out);
 }
 
-fn waits(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, waiting: &ContainerStateWaiting, now: Timestamp, out: &mut Findings) -> bool {
+fn waits(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    waiting: &ContainerStateWaiting,
+    now: Timestamp,
+    out: &mut Findings,
+) -> bool {
     let reason = waiting.reason.as_deref().unwrap_or_default();
     match reason {
-        "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" | "RegistryUnavailable" => {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "ImageInspectError"
+        | "RegistryUnavailable" => {
             image(view, pod, status, waiting, now, out);
             true
         }
-        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "PreCreateHookError" | "PostStartHookError" => {
+        "CreateContainerConfigError"
+        | "CreateContainerError"
+        | "RunContainerError"
+        | "PreCreateHookError"
+        | "PostStartHookError" => {
             cannot_start(view, pod, status, waiting, now, out);
             true
         }
@@ -72,13 +95,24 @@ fn waits(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, waiting: 
     }
 }
 
-fn image(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, waiting: &ContainerStateWaiting, now: Timestamp, out: &mut Findings) {
+fn image(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    waiting: &ContainerStateWaiting,
+    now: Timestamp,
+    out: &mut Findings,
+) {
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let message = waiting.message.as_deref().unwrap_or_default();
     let failed: Vec<_> = pod
         .events
         .iter()
-        .filter(|e| matches!(e.reason.as_str(), "Failed" | "InspectFailed" | "ErrImageNeverPull") && e.is_about(&status.name) && e.message.contains("image"))
+        .filter(|e| {
+            matches!(e.reason.as_str(), "Failed" | "InspectFailed" | "ErrImageNeverPull")
+                && e.is_about(&status.name)
+                && e.message.contains("image")
+        })
         .collect();
     // The back-off's own message hides the registry's answer; the event keeps it.
     let definite = pull_is_definite(reason, message) || failed.iter().any(|e| pull_is_definite(reason, &e.message));
@@ -87,19 +121,35 @@ fn image(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, waiting: 
         return;
     }
     let image = pod.container(&status.name).and_then(|c| c.image.clone()).unwrap_or_else(|| status.image.clone());
-    let text = format!("container {} of pod {} cannot get image {image}: {reason}: {}", status.name, pod.reference().name, clip(message));
+    let text = format!(
+        "container {} of pod {} cannot get image {image}: {reason}: {}",
+        status.name,
+        pod.reference().name,
+        clip(message)
+    );
     let mut found = symptom(view, pod, Rule::ImagePull, Severity::High, text);
     found.container = Some(status.name.clone());
     found.value = image;
     found.threshold = "the image can be pulled".into();
     found.since = since;
     found.count = failed.iter().map(|e| i64::from(e.count)).sum::<i64>().max(1);
-    found.evidence.push(status_seen(pod.reference(), format!("container {} waits: {reason}: {}", status.name, clip(message)), Some(since)));
+    found.evidence.push(status_seen(
+        pod.reference(),
+        format!("container {} waits: {reason}: {}", status.name, clip(message)),
+        Some(since),
+    ));
     found.evidence.extend(failed.iter().max_by_key(|e| e.message.len()).map(|e| event_seen(e)));
     out.symptoms.push(found);
 }
 
-fn cannot_start(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, waiting: &ContainerStateWaiting, now: Timestamp, out: &mut Findings) {
+fn cannot_start(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    waiting: &ContainerStateWaiting,
+    now: Timestamp,
+    out: &mut Findings,
+) {
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let message = waiting.message.as_deref().unwrap_or_default();
     let missing = says_missing(message);
@@ -108,7 +158,12 @@ fn cannot_start(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, wa
         return;
     }
     let rule = if missing { Rule::MissingReference } else { Rule::StartError };
-    let text = format!("container {} of pod {} cannot be started: {reason}: {}", status.name, pod.reference().name, clip(message));
+    let text = format!(
+        "container {} of pod {} cannot be started: {reason}: {}",
+        status.name,
+        pod.reference().name,
+        clip(message)
+    );
     let mut found = symptom(view, pod, rule, Severity::High, text);
     if reason == "CreateContainerConfigError" {
         found.signal = Rule::MissingReference.signal();
@@ -117,7 +172,11 @@ fn cannot_start(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, wa
     found.value = clip(message);
     found.threshold = "the container can be started".into();
     found.since = since;
-    found.evidence.push(status_seen(pod.reference(), format!("container {} waits: {reason}: {}", status.name, clip(message)), Some(since)));
+    found.evidence.push(status_seen(
+        pod.reference(),
+        format!("container {} waits: {reason}: {}", status.name, clip(message)),
+        Some(since),
+    ));
     out.symptoms.push(found);
 }
 
@@ -140,27 +199,49 @@ fn recovered(status: &ContainerStatus, now: Timestamp, out: &mut Findings) -> bo
 }
 
 /// A container whose process cannot even begin: the first time is enough.
-fn start_error(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, end: Option<&ContainerStateTerminated>, now: Timestamp, out: &mut Findings) -> bool {
+fn start_error(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    end: Option<&ContainerStateTerminated>,
+    now: Timestamp,
+    out: &mut Findings,
+) -> bool {
     let Some(end) = end.filter(|t| fresh(t, now)) else { return false };
     if !matches!(end.reason.as_deref(), Some("StartError" | "ContainerCannotRun")) || recovered(status, now, out) {
         return false;
     }
     let message = end.message.as_deref().unwrap_or_default();
-    let text = format!("container {} of pod {} cannot be started: {}", status.name, pod.reference().name, clip(message));
+    let text =
+        format!("container {} of pod {} cannot be started: {}", status.name, pod.reference().name, clip(message));
     let mut found = symptom(view, pod, Rule::StartError, Severity::High, text);
     found.container = Some(status.name.clone());
     found.value = clip(message);
     found.threshold = "the command can be executed".into();
     found.since = ended(end).unwrap_or(now).min(now);
     found.count = i64::from(status.restart_count) + 1;
-    found.evidence.push(status_seen(pod.reference(), format!("container {}: {}: {}", status.name, end.reason.as_deref().unwrap_or_default(), clip(message)), ended(end)));
+    found.evidence.push(status_seen(
+        pod.reference(),
+        format!("container {}: {}: {}", status.name, end.reason.as_deref().unwrap_or_default(), clip(message)),
+        ended(end),
+    ));
     out.symptoms.push(found);
     true
 }
 
-fn out_of_memory(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, now: Timestamp, out: &mut Findings) -> bool {
+fn out_of_memory(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    now: Timestamp,
+    out: &mut Findings,
+) -> bool {
     let states = [status.state.as_ref(), status.last_state.as_ref()];
-    let Some(end) = states.into_iter().flatten().filter_map(|s| s.terminated.as_ref()).find(|t| t.reason.as_deref() == Some("OOMKilled") && fresh(t, now))
+    let Some(end) = states
+        .into_iter()
+        .flatten()
+        .filter_map(|s| s.terminated.as_ref())
+        .find(|t| t.reason.as_deref() == Some("OOMKilled") && fresh(t, now))
     else {
         return false;
     };
@@ -183,7 +264,14 @@ fn out_of_memory(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, n
     found.threshold = limit.unwrap_or_else(|| "memory of the node".into());
     found.since = ended(end).unwrap_or(now).min(now);
     found.count = i64::from(status.restart_count).max(1);
-    found.evidence.push(status_seen(pod.reference(), format!("container {} terminated: OOMKilled, exit {}, restarts {}", status.name, end.exit_code, status.restart_count), ended(end)));
+    found.evidence.push(status_seen(
+        pod.reference(),
+        format!(
+            "container {} terminated: OOMKilled, exit {}, restarts {}",
+            status.name, end.exit_code, status.restart_count
+        ),
+        ended(end),
+    ));
     out.symptoms.push(found);
     true
 }
@@ -197,14 +285,26 @@ fn memory_limit(pod: &PodView, status: &ContainerStatus) -> Option<String> {
 
 /// A crashing container stays `terminated` through its back-off for minutes; restarts, the last state and the BackOff
 /// event tell it as well as `waiting: CrashLoopBackOff`.
-fn crash_loop(view: &WorkloadView, pod: &PodView, init: bool, status: &ContainerStatus, now: Timestamp, out: &mut Findings) {
+fn crash_loop(
+    view: &WorkloadView,
+    pod: &PodView,
+    init: bool,
+    status: &ContainerStatus,
+    now: Timestamp,
+    out: &mut Findings,
+) {
     let state = status.state.as_ref();
     let waiting = state.and_then(|s| s.waiting.as_ref());
     let done = state.and_then(|s| s.terminated.as_ref());
     let last = status.last_state.as_ref().and_then(|s| s.terminated.as_ref());
     let restarts_never = pod.spec().and_then(|s| s.restart_policy.as_deref()).is_some_and(|p| p == "Never");
     let bare = view.workload.kind == "Pod";
-    let back_off = pod.events.iter().find(|e| e.reason == "BackOff" && e.is_about(&status.name) && e.message.contains("restarting") && WorkloadView::ago(e.last, now) < FRESH);
+    let back_off = pod.events.iter().find(|e| {
+        e.reason == "BackOff"
+            && e.is_about(&status.name)
+            && e.message.contains("restarting")
+            && WorkloadView::ago(e.last, now) < FRESH
+    });
     let recent = |t: Option<&ContainerStateTerminated>| t.is_some_and(|t| fresh(t, now));
     let looping = waiting.is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff"));
     let failed_for_good = bare && restarts_never && done.is_some_and(|t| t.exit_code != 0 && fresh(t, now));
@@ -232,10 +332,24 @@ fn crash_loop(view: &WorkloadView, pod: &PodView, init: bool, status: &Container
 }
 
 #[expect(clippy::too_many_arguments, reason = "one private call site; a struct would only rename the arguments")]
-fn push_crash(view: &WorkloadView, pod: &PodView, init: bool, status: &ContainerStatus, end: Option<&ContainerStateTerminated>, back_off: Option<&super::EventNote>, now: Timestamp, out: &mut Findings) {
+fn push_crash(
+    view: &WorkloadView,
+    pod: &PodView,
+    init: bool,
+    status: &ContainerStatus,
+    end: Option<&ContainerStateTerminated>,
+    back_off: Option<&super::EventNote>,
+    now: Timestamp,
+    out: &mut Findings,
+) {
     let what = if init { "init container" } else { "container" };
     let exit = end.map_or_else(|| "an unknown code".to_owned(), |t| format!("code {}", t.exit_code));
-    let text = format!("{what} {} of pod {} exits with {exit} again and again ({} restarts)", status.name, pod.reference().name, status.restart_count);
+    let text = format!(
+        "{what} {} of pod {} exits with {exit} again and again ({} restarts)",
+        status.name,
+        pod.reference().name,
+        status.restart_count
+    );
     let mut found = symptom(view, pod, Rule::CrashLoop, Severity::High, text);
     found.container = Some(status.name.clone());
     found.value = format!("exit {exit}, {} restarts", status.restart_count);
@@ -243,7 +357,11 @@ fn push_crash(view: &WorkloadView, pod: &PodView, init: bool, status: &Container
     found.since = end.and_then(|t| t.started_at.as_ref()).map_or(now, |t| t.0.min(now));
     found.count = i64::from(status.restart_count) + 1;
     let reason = end.and_then(|t| t.reason.clone()).unwrap_or_else(|| "CrashLoopBackOff".into());
-    found.evidence.push(status_seen(pod.reference(), format!("container {} terminated: {reason}, exit {exit}, restarts {}", status.name, status.restart_count), end.and_then(ended)));
+    found.evidence.push(status_seen(
+        pod.reference(),
+        format!("container {} terminated: {reason}, exit {exit}, restarts {}", status.name, status.restart_count),
+        end.and_then(ended),
+    ));
     found.evidence.extend(back_off.map(event_seen));
     out.symptoms.push(found);
 }

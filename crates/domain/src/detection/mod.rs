@@ -60,8 +60,12 @@ impl Rule {
     /// The signal that the resources know.
     pub fn signal(self) -> SignalType {
         match self {
-            Self::RolloutStuck | Self::Refused | Self::MissingReference | Self::SetupFailing => SignalType::DeployFailing,
-            Self::NotReady | Self::LivenessFailing | Self::ReadinessFailing | Self::Unschedulable => SignalType::PodNotReady,
+            Self::RolloutStuck | Self::Refused | Self::MissingReference | Self::SetupFailing => {
+                SignalType::DeployFailing
+            }
+            Self::NotReady | Self::LivenessFailing | Self::ReadinessFailing | Self::Unschedulable => {
+                SignalType::PodNotReady
+            }
             Self::NodePressure => SignalType::MemoryHigh,
             Self::NodeNotReady => SignalType::NodeNotReady,
             Self::CrashLoop | Self::StartError => SignalType::CrashloopBackoff,

@@ -24,10 +24,18 @@ pub fn evaluate_node(node: &Node, now: Timestamp) -> Evaluation {
     for condition in conditions {
         match condition.type_.as_str() {
             "Ready" if condition.status != "True" => not_ready(node, condition, now, &mut out),
-            "MemoryPressure" if condition.status == "True" => pressure(node, condition, SignalType::MemoryHigh, now, &mut out),
-            "DiskPressure" if condition.status == "True" => pressure(node, condition, SignalType::DiskPressure, now, &mut out),
-            "PIDPressure" if condition.status == "True" => pressure(node, condition, SignalType::PidPressure, now, &mut out),
-            "NetworkUnavailable" if condition.status == "True" => pressure(node, condition, SignalType::NetworkUnavailable, now, &mut out),
+            "MemoryPressure" if condition.status == "True" => {
+                pressure(node, condition, SignalType::MemoryHigh, now, &mut out)
+            }
+            "DiskPressure" if condition.status == "True" => {
+                pressure(node, condition, SignalType::DiskPressure, now, &mut out)
+            }
+            "PIDPressure" if condition.status == "True" => {
+                pressure(node, condition, SignalType::PidPressure, now, &mut out)
+            }
+            "NetworkUnavailable" if condition.status == "True" => {
+                pressure(node, condition, SignalType::NetworkUnavailable, now, &mut out)
+            }
             _ => {}
         }
     }
@@ -58,7 +66,12 @@ fn pressure(node: &Node, condition: &NodeCondition, signal: SignalType, now: Tim
     if !out.held(since, PRESSURE_HOLD, now) {
         return;
     }
-    let text = format!("node {} has {}: {}", name(node), condition.type_, clip(condition.message.as_deref().unwrap_or_default()));
+    let text = format!(
+        "node {} has {}: {}",
+        name(node),
+        condition.type_,
+        clip(condition.message.as_deref().unwrap_or_default())
+    );
     push(node, condition, Rule::NodePressure, signal, (text, since), out);
 }
 
@@ -66,9 +79,17 @@ fn name(node: &Node) -> &str {
     node.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn push(node: &Node, condition: &NodeCondition, rule: Rule, signal: SignalType, (message, since): (String, Timestamp), out: &mut Findings) {
+fn push(
+    node: &Node,
+    condition: &NodeCondition,
+    rule: Rule,
+    signal: SignalType,
+    (message, since): (String, Timestamp),
+    out: &mut Findings,
+) {
     let root = cluster_object("Node", name(node), node.metadata.uid.clone());
-    let detail = format!("{}={} {}", condition.type_, condition.status, condition.reason.as_deref().unwrap_or_default());
+    let detail =
+        format!("{}={} {}", condition.type_, condition.status, condition.reason.as_deref().unwrap_or_default());
     out.symptoms.push(Symptom {
         rule,
         signal,

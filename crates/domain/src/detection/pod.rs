@@ -3,7 +3,9 @@
 use api::shared::{ObjectRef, Severity, SignalType};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, probe};
+use super::{
+    EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, probe,
+};
 
 const UNSCHEDULABLE_HOLD: SignedDuration = SignedDuration::from_secs(10);
 const VOLUME_HOLD: SignedDuration = SignedDuration::from_secs(15);
@@ -53,7 +55,12 @@ pub(super) fn symptom(view: &WorkloadView, pod: &PodView, rule: Rule, severity: 
 
 /// An observation on an event.
 pub(super) fn event_seen(event: &EventNote) -> Observation {
-    Observation { source: Source::Event, object: event.object.clone(), detail: format!("{}: {}", event.reason, clip(&event.message)), time: Some(event.last) }
+    Observation {
+        source: Source::Event,
+        object: event.object.clone(),
+        detail: format!("{}: {}", event.reason, clip(&event.message)),
+        time: Some(event.last),
+    }
 }
 
 /// An observation on a status.
@@ -65,7 +72,11 @@ pub(super) fn status_seen(object: ObjectRef, detail: String, time: Option<Timest
 pub(super) fn clip(text: &str) -> String {
     const MAX: usize = 400;
     let text = text.trim();
-    if text.chars().count() <= MAX { text.to_owned() } else { format!("{}…", text.chars().take(MAX).collect::<String>()) }
+    if text.chars().count() <= MAX {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(MAX).collect::<String>())
+    }
 }
 
 fn scheduling(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findings) {
@@ -77,8 +88,15 @@ fn scheduling(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Find
     let since = anchor(condition.last_transition_time.as_ref(), now);
     let volume = message.contains("persistentvolumeclaim") || message.contains("PersistentVolumeClaim");
     // A pod that pushed others out is about to get its place.
-    let nominated = pod.pod.status.as_ref().is_some_and(|s| s.nominated_node_name.as_deref().is_some_and(|n| !n.is_empty()));
-    let hold = if nominated { SETUP_HOLD } else if volume { VOLUME_HOLD } else { UNSCHEDULABLE_HOLD };
+    let nominated =
+        pod.pod.status.as_ref().is_some_and(|s| s.nominated_node_name.as_deref().is_some_and(|n| !n.is_empty()));
+    let hold = if nominated {
+        SETUP_HOLD
+    } else if volume {
+        VOLUME_HOLD
+    } else {
+        UNSCHEDULABLE_HOLD
+    };
     if !out.held(since, hold, now) {
         return;
     }
@@ -90,14 +108,26 @@ fn scheduling(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Find
     found.value = clip(&message);
     found.threshold = "a node with room".into();
     found.since = since;
-    found.evidence.push(status_seen(pod.reference(), format!("PodScheduled=False Unschedulable: {}", clip(&message)), Some(since)));
+    found.evidence.push(status_seen(
+        pod.reference(),
+        format!("PodScheduled=False Unschedulable: {}", clip(&message)),
+        Some(since),
+    ));
     out.symptoms.push(found);
 }
 
 /// Whether a message says that an object or a key is not there.
 pub(super) fn says_missing(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    let about = ["configmap", "secret", "key ", "references non-existent", "persistentvolumeclaim", "serviceaccount", "container "];
+    let about = [
+        "configmap",
+        "secret",
+        "key ",
+        "references non-existent",
+        "persistentvolumeclaim",
+        "serviceaccount",
+        "container ",
+    ];
     let missing = ["not found", "couldn't find key", "non-existent", "does not exist", "doesn't exist"];
     about.iter().any(|w| message.contains(w)) && missing.iter().any(|w| message.contains(w))
 }
@@ -111,7 +141,11 @@ fn set_up(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findings
         return;
     }
     let trouble = ["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume", "NetworkNotReady"];
-    let Some(event) = pod.events.iter().filter(|e| trouble.contains(&e.reason.as_str()) && WorkloadView::ago(e.last, now) < FRESH).max_by_key(|e| e.last)
+    let Some(event) = pod
+        .events
+        .iter()
+        .filter(|e| trouble.contains(&e.reason.as_str()) && WorkloadView::ago(e.last, now) < FRESH)
+        .max_by_key(|e| e.last)
     else {
         return;
     };

@@ -41,7 +41,10 @@ fn patience(probe: &Probe) -> SignedDuration {
 /// How long the container of a pod took from its start to ready; none while it is not ready.
 pub fn time_to_ready(pod: &PodView) -> Option<SignedDuration> {
     let ready = pod.condition("Ready").filter(|c| c.status == "True")?.last_transition_time.as_ref()?.0;
-    let started = pod.statuses().filter_map(|(_, s)| s.state.as_ref()?.running.as_ref()?.started_at.as_ref().map(|t| t.0)).max()?;
+    let started = pod
+        .statuses()
+        .filter_map(|(_, s)| s.state.as_ref()?.running.as_ref()?.started_at.as_ref().map(|t| t.0))
+        .max()?;
     Some(ready.duration_since(started)).filter(|d| d.is_positive())
 }
 
@@ -64,13 +67,21 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &
         let changed = anchor(condition.last_transition_time.as_ref(), now);
         // Ready went False after this run of the container began: it served, and lost it.
         let served = changed > started.saturating_add(SignedDuration::from_secs(1)).unwrap_or(started);
-        if served { lost(view, pod, status, changed, now, out) } else { never(view, pod, status, started, now, out) }
+        if served {
+            lost(view, pod, status, changed, now, out)
+        } else {
+            never(view, pod, status, started, now, out)
+        }
         return;
     }
 }
 
 fn unhealthy<'a>(pod: &'a PodView, container: &str, probe: &str) -> Option<&'a EventNote> {
-    pod.events.iter().filter(|e| e.reason == "Unhealthy" && e.is_about(container) && e.message.starts_with(probe)).max_by_key(|e| e.last).map(|e| &**e)
+    pod.events
+        .iter()
+        .filter(|e| e.reason == "Unhealthy" && e.is_about(container) && e.message.starts_with(probe))
+        .max_by_key(|e| e.last)
+        .map(|e| &**e)
 }
 
 /// Whether what the probe got can only mean that it asks at the wrong place.
@@ -79,7 +90,9 @@ fn asks_wrongly(view: &WorkloadView, pod: &PodView, container: &Container, probe
         let spec = r.template.spec.as_ref()?;
         spec.containers.iter().find(|c| c.name == container.name)?.readiness_probe.as_ref()
     });
-    let differs = before.is_some_and(|b| b.http_get != probe.http_get || b.tcp_socket != probe.tcp_socket || b.exec != probe.exec || b.grpc != probe.grpc);
+    let differs = before.is_some_and(|b| {
+        b.http_get != probe.http_get || b.tcp_socket != probe.tcp_socket || b.exec != probe.exec || b.grpc != probe.grpc
+    });
     let refused = message.contains("connection refused");
     let client_error = message.contains("statuscode: 4");
     let declared = container.ports.as_deref().unwrap_or_default();
@@ -88,12 +101,25 @@ fn asks_wrongly(view: &WorkloadView, pod: &PodView, container: &Container, probe
     (refused && (undeclared || differs)) || (client_error && differs)
 }
 
-fn never(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, started: Timestamp, now: Timestamp, out: &mut Findings) {
+fn never(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    started: Timestamp,
+    now: Timestamp,
+    out: &mut Findings,
+) {
     let Some(container) = pod.container(&status.name) else { return };
     let Some(probe) = container.readiness_probe.as_ref() else { return };
     let event = unhealthy(pod, &status.name, "Readiness");
     let message = event.map(|e| e.message.clone()).unwrap_or_default();
-    let earlier = view.pods.iter().filter(|p| p.revision != pod.revision || p.ready()).filter_map(time_to_ready).max().unwrap_or_default();
+    let earlier = view
+        .pods
+        .iter()
+        .filter(|p| p.revision != pod.revision || p.ready())
+        .filter_map(time_to_ready)
+        .max()
+        .unwrap_or_default();
     let startup = container.startup_probe.as_ref().map_or(SignedDuration::ZERO, budget);
     let hold = if event.is_some() && asks_wrongly(view, pod, container, probe, &message) {
         budget(probe).saturating_add(SignedDuration::from_secs(1))
@@ -103,17 +129,37 @@ fn never(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, started: 
     if !out.held(started, hold.saturating_add(startup), now) {
         return;
     }
-    let text = format!("container {} of pod {} has never become ready: {}", status.name, pod.reference().name, shown(&message));
+    let text = format!(
+        "container {} of pod {} has never become ready: {}",
+        status.name,
+        pod.reference().name,
+        shown(&message)
+    );
     push(view, pod, status, Rule::ReadinessFailing, (text, started), event, out);
 }
 
-fn lost(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, changed: Timestamp, now: Timestamp, out: &mut Findings) {
-    let hold = pod.container(&status.name).and_then(|c| c.readiness_probe.as_ref()).map_or(LOST_HOLD, |p| patience(p).max(LOST_HOLD));
+fn lost(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    changed: Timestamp,
+    now: Timestamp,
+    out: &mut Findings,
+) {
+    let hold = pod
+        .container(&status.name)
+        .and_then(|c| c.readiness_probe.as_ref())
+        .map_or(LOST_HOLD, |p| patience(p).max(LOST_HOLD));
     if !out.held(changed, hold, now) {
         return;
     }
     let event = unhealthy(pod, &status.name, "Readiness");
-    let text = format!("container {} of pod {} is not ready any more: {}", status.name, pod.reference().name, shown(event.map_or("", |e| &e.message)));
+    let text = format!(
+        "container {} of pod {} is not ready any more: {}",
+        status.name,
+        pod.reference().name,
+        shown(event.map_or("", |e| &e.message))
+    );
     push(view, pod, status, Rule::NotReady, (text, changed), event, out);
 }
 
@@ -123,10 +169,18 @@ fn liveness(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findin
         let Some(event) = unhealthy(pod, &status.name, "Liveness").filter(|_| !init) else { continue };
         let started = anchor(running.started_at.as_ref(), now);
         let lasting = event.count >= LIVENESS_FAILURES && event.first >= started;
-        if !lasting || WorkloadView::ago(event.last, now) > SignedDuration::from_mins(2) || !out.held(started, FIRST_HOLD, now) {
+        if !lasting
+            || WorkloadView::ago(event.last, now) > SignedDuration::from_mins(2)
+            || !out.held(started, FIRST_HOLD, now)
+        {
             continue;
         }
-        let text = format!("the liveness probe of container {} of pod {} fails: {}", status.name, pod.reference().name, shown(&event.message));
+        let text = format!(
+            "the liveness probe of container {} of pod {} fails: {}",
+            status.name,
+            pod.reference().name,
+            shown(&event.message)
+        );
         push(view, pod, status, Rule::LivenessFailing, (text, event.first), Some(event), out);
         out.look_at(now.saturating_add(SignedDuration::from_mins(2)).unwrap_or(now));
     }
@@ -136,14 +190,26 @@ fn shown(message: &str) -> String {
     if message.is_empty() { "no probe has answered".to_owned() } else { clip(message) }
 }
 
-fn push(view: &WorkloadView, pod: &PodView, status: &ContainerStatus, rule: Rule, (text, since): (String, Timestamp), event: Option<&EventNote>, out: &mut Findings) {
+fn push(
+    view: &WorkloadView,
+    pod: &PodView,
+    status: &ContainerStatus,
+    rule: Rule,
+    (text, since): (String, Timestamp),
+    event: Option<&EventNote>,
+    out: &mut Findings,
+) {
     let mut found = symptom(view, pod, rule, Severity::Medium, text);
     found.container = Some(status.name.clone());
     found.value = shown(event.map_or("", |e| &e.message));
     found.threshold = "ready".into();
     found.since = since;
     found.count = event.map_or(1, |e| i64::from(e.count));
-    found.evidence.push(status_seen(pod.reference(), format!("container {} runs, ready: {}", status.name, status.ready), Some(since)));
+    found.evidence.push(status_seen(
+        pod.reference(),
+        format!("container {} runs, ready: {}", status.name, status.ready),
+        Some(since),
+    ));
     found.evidence.extend(event.map(event_seen));
     out.symptoms.push(found);
 }

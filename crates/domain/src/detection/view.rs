@@ -60,7 +60,10 @@ impl EventNote {
 pub fn event_time(event: &Event) -> Option<Timestamp> {
     let series = event.series.as_ref().and_then(|s| s.last_observed_time.as_ref()).map(|t| t.0);
     let last = event.last_timestamp.as_ref().map(|t| t.0);
-    series.or(last).or_else(|| event.event_time.as_ref().map(|t| t.0)).or_else(|| event.metadata.creation_timestamp.as_ref().map(|t| t.0))
+    series
+        .or(last)
+        .or_else(|| event.event_time.as_ref().map(|t| t.0))
+        .or_else(|| event.metadata.creation_timestamp.as_ref().map(|t| t.0))
 }
 
 /// The instant of an API time, never later than `now`: a clock that is ahead must not postpone anything.

@@ -14,7 +14,14 @@ pub(super) fn examine(view: &WorkloadView, now: Timestamp, out: &mut Findings) {
     stuck(view, now, out);
 }
 
-fn symptom(view: &WorkloadView, rule: Rule, severity: Severity, message: String, since: Timestamp, evidence: Observation) -> Symptom {
+fn symptom(
+    view: &WorkloadView,
+    rule: Rule,
+    severity: Severity,
+    message: String,
+    since: Timestamp,
+    evidence: Observation,
+) -> Symptom {
     Symptom {
         rule,
         signal: rule.signal(),
@@ -35,7 +42,11 @@ fn symptom(view: &WorkloadView, rule: Rule, severity: Severity, message: String,
 /// Pods that the API server refuses: quota, limit range, Pod Security, a webhook, a missing ServiceAccount.
 fn refused(view: &WorkloadView, now: Timestamp, out: &mut Findings) {
     let failure = view.condition("ReplicaFailure").filter(|c| c.status == "True");
-    let event = view.events.iter().filter(|e| e.reason == "FailedCreate" && WorkloadView::ago(e.last, now) < FRESH).max_by_key(|e| e.last);
+    let event = view
+        .events
+        .iter()
+        .filter(|e| e.reason == "FailedCreate" && WorkloadView::ago(e.last, now) < FRESH)
+        .max_by_key(|e| e.last);
     let live = i32::try_from(view.live_pods().count()).unwrap_or(i32::MAX);
     let (message, since, seen) = match (failure, event) {
         (Some(condition), _) => {
@@ -45,7 +56,9 @@ fn refused(view: &WorkloadView, now: Timestamp, out: &mut Findings) {
             (text, since, seen)
         }
         // StatefulSets and DaemonSets have no such condition.
-        (None, Some(event)) if live < view.desired && view.workload.kind != "Deployment" => (event.message.clone(), event.first, event_seen(event)),
+        (None, Some(event)) if live < view.desired && view.workload.kind != "Deployment" => {
+            (event.message.clone(), event.first, event_seen(event))
+        }
         _ => return,
     };
     if !out.held(since.min(now), REFUSED_HOLD, now) {
@@ -60,13 +73,18 @@ fn refused(view: &WorkloadView, now: Timestamp, out: &mut Findings) {
 
 fn stuck(view: &WorkloadView, now: Timestamp, out: &mut Findings) {
     let Some(condition) = view.condition("Progressing") else { return };
-    if view.paused || condition.status != "False" || condition.reason.as_deref() != Some("ProgressDeadlineExceeded") || view.healthy() {
+    if view.paused
+        || condition.status != "False"
+        || condition.reason.as_deref() != Some("ProgressDeadlineExceeded")
+        || view.healthy()
+    {
         return;
     }
     let since = anchor(condition.last_transition_time.as_ref(), now);
     let message = condition.message.clone().unwrap_or_default();
     let seen = status_seen(view.workload.clone(), format!("ProgressDeadlineExceeded: {}", clip(&message)), Some(since));
-    let text = format!("the rollout of {} {} makes no progress: {}", view.workload.kind, view.workload.name, clip(&message));
+    let text =
+        format!("the rollout of {} {} makes no progress: {}", view.workload.kind, view.workload.name, clip(&message));
     let mut found = symptom(view, Rule::RolloutStuck, Severity::High, text, since, seen);
     found.value = format!("{} of {} ready", view.ready(), view.desired);
     found.threshold = format!("{} ready", view.desired);

@@ -12,11 +12,21 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     }
     let lower = message.to_ascii_lowercase();
     let quota = message.split_once("exceeded quota: ").map(|(_, rest)| rest);
-    let statement = format!("New pods of {} are refused: {}", evidence.who(), message.rsplit("is forbidden: ").next().unwrap_or(&message));
+    let statement = format!(
+        "New pods of {} are refused: {}",
+        evidence.who(),
+        message.rsplit("is forbidden: ").next().unwrap_or(&message)
+    );
     let mut cause = cause(evidence, CauseClass::AdmissionRefused, None, None, statement, 0.9);
     let advice = if let Some(rest) = quota {
         let name = rest.split(',').next().unwrap_or_default().trim().to_owned();
-        let object = ObjectRef { api_version: Some("v1".into()), kind: "ResourceQuota".into(), namespace: evidence.view.workload.namespace.clone(), name: name.clone(), uid: None };
+        let object = ObjectRef {
+            api_version: Some("v1".into()),
+            kind: "ResourceQuota".into(),
+            namespace: evidence.view.workload.namespace.clone(),
+            name: name.clone(),
+            uid: None,
+        };
         cause.proof.push(fact(&object, "spec.hard", rest, "the quota is used up"));
         cause.object = object;
         cause.path = Some("spec.hard".into());

@@ -34,7 +34,9 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let change_score = change.map_or(0, |c| told(c) * 2 + 2);
     let key_score = key.as_ref().map_or(0, |k| k.told * 2 + u32::from(k.changed) * 3);
     let mut conclusion = match (change, key) {
-        (Some(change), _) if change_score >= key_score => from_revision(evidence, change, &all, told(change) > 0, decisive.as_deref()),
+        (Some(change), _) if change_score >= key_score => {
+            from_revision(evidence, change, &all, told(change) > 0, decisive.as_deref())
+        }
         (_, Some(key)) => from_config_map(evidence, &key, decisive.as_deref()),
         (Some(change), None) => from_revision(evidence, change, &all, told(change) > 0, decisive.as_deref()),
         (None, None) => by_itself(evidence, decisive.as_deref()),
@@ -42,7 +44,14 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if let (Some(line), Some(pod)) = (&decisive, &evidence.symptom.pod) {
         conclusion.cause.proof.insert(
             conclusion.cause.proof.len().min(1),
-            Proof { object: pod.clone(), path: Some(format!("log of container {}", evidence.container())), value: Some(line.clone()), resource_version: None, time: None, rule: "the last run says why it ends".into() },
+            Proof {
+                object: pod.clone(),
+                path: Some(format!("log of container {}", evidence.container())),
+                value: Some(line.clone()),
+                resource_version: None,
+                time: None,
+                rule: "the last run says why it ends".into(),
+            },
         );
     }
     conclusion.log_lines = lines;
@@ -56,7 +65,9 @@ fn changes_that_count(evidence: &Evidence) -> Vec<Change> {
         let other = c.path.contains(".containers[") || c.path.contains(".initContainers[");
         other && ours.as_ref().is_some_and(|path| !c.path.starts_with(path.as_str()))
     };
-    let silent = |c: &Change| c.path.contains("Probe") || c.path.ends_with("imagePullPolicy") || c.path.contains("terminationGracePeriod");
+    let silent = |c: &Change| {
+        c.path.contains("Probe") || c.path.ends_with("imagePullPolicy") || c.path.contains("terminationGracePeriod")
+    };
     evidence.changes().into_iter().filter(|c| !elsewhere(c) && !silent(c)).collect()
 }
 
@@ -124,7 +135,12 @@ fn because(line: Option<&str>) -> String {
 
 fn how(evidence: &Evidence) -> String {
     let verb = if evidence.symptom.rule == Rule::StartError { "cannot be started" } else { "crashes" };
-    format!("Container {} of {} {verb} ({})", evidence.container(), evidence.who(), evidence.symptom.value.trim_end_matches('.'))
+    format!(
+        "Container {} of {} {verb} ({})",
+        evidence.container(),
+        evidence.who(),
+        evidence.symptom.value.trim_end_matches('.')
+    )
 }
 
 fn from_revision(evidence: &Evidence, change: &Change, all: &[Change], told: bool, line: Option<&str>) -> Conclusion {
@@ -132,23 +148,43 @@ fn from_revision(evidence: &Evidence, change: &Change, all: &[Change], told: boo
     let statement = format!("{} since revision {number}, in which {}{}", how(evidence), change.words(), because(line));
     let configured = change.variable.is_some() || !change.path.ends_with(".image");
     let class = if configured { CauseClass::BadConfiguration } else { CauseClass::ApplicationCrash };
-    let sure = if told { 0.95 } else if all.len() == 1 { 0.85 } else { 0.7 };
+    let sure = if told {
+        0.95
+    } else if all.len() == 1 {
+        0.85
+    } else {
+        0.7
+    };
     let mut cause = cause(evidence, class, Some(change.path.clone()), change.after.clone(), statement, sure);
     if let (Some(previous), Some(revision)) = (evidence.previous(), evidence.revision()) {
         cause.proof.push(Proof {
             resource_version: previous.resource_version.clone(),
-            ..fact(&previous.object, &change.path, change.before.as_deref().unwrap_or("(absent)"), "the revision before had this and ran")
+            ..fact(
+                &previous.object,
+                &change.path,
+                change.before.as_deref().unwrap_or("(absent)"),
+                "the revision before had this and ran",
+            )
         });
         cause.proof.push(Proof {
             resource_version: revision.resource_version.clone(),
             time: revision.created.map(Time),
-            ..fact(&revision.object, &change.path, change.after.as_deref().unwrap_or("(absent)"), "this revision has this, and its pods crash from their start")
+            ..fact(
+                &revision.object,
+                &change.path,
+                change.after.as_deref().unwrap_or("(absent)"),
+                "this revision has this, and its pods crash from their start",
+            )
         });
     }
     for other in all.iter().filter(|c| *c != change).take(4) {
-        cause.ruled_out.push(ruled_out(&other.words(), if told { "the log speaks of the other change" } else { "less likely to end a process; not excluded" }));
+        cause.ruled_out.push(ruled_out(
+            &other.words(),
+            if told { "the log speaks of the other change" } else { "less likely to end a process; not excluded" },
+        ));
     }
-    let candidates: Vec<AIInsightSuggestedAction> = propose::rollback(evidence, &format!("crashes: {}", change.words())).into_iter().collect();
+    let candidates: Vec<AIInsightSuggestedAction> =
+        propose::rollback(evidence, &format!("crashes: {}", change.words())).into_iter().collect();
     let recommendations = vec![format!("Correct {} of {}.", change.name(), evidence.who())];
     Conclusion { cause, candidates, recommendations, log_lines: Vec::new() }
 }
@@ -175,21 +211,30 @@ fn from_config_map(evidence: &Evidence, key: &KeyChange<'_>, line: Option<&str>)
         (true, _) => 0.75,
         (false, _) => 0.65,
     };
-    let mut cause = cause(evidence, CauseClass::BadConfiguration, Some(path.clone()), key.after.clone(), statement, sure);
+    let mut cause =
+        cause(evidence, CauseClass::BadConfiguration, Some(path.clone()), key.after.clone(), statement, sure);
     cause.proof.push(Proof {
         resource_version: key.map.resource_version.clone(),
         time: key.map.changed.map(Time),
         ..fact(&map, &path, &now, "the container reads this key")
     });
     if evidence.revision().is_some() && !introduced(evidence) {
-        cause.ruled_out.push(ruled_out("A rollout brought it", "the pod template has not changed since these pods ran well, or there is no earlier one"));
+        cause.ruled_out.push(ruled_out(
+            "A rollout brought it",
+            "the pod template has not changed since these pods ran well, or there is no earlier one",
+        ));
     }
     cause.object = map;
     let mut candidates = Vec::new();
     if let (true, Some(before)) = (key.changed, &key.before) {
         candidates.push(propose::patch_config(&key.map.name, &key.key, before));
     }
-    let recommendations = vec![format!("Correct {} in ConfigMap {}{}.", key.key, key.map.name, key.map.manager.as_ref().map(|m| format!(" (last changed by {m})")).unwrap_or_default())];
+    let recommendations = vec![format!(
+        "Correct {} in ConfigMap {}{}.",
+        key.key,
+        key.map.name,
+        key.map.manager.as_ref().map(|m| format!(" (last changed by {m})")).unwrap_or_default()
+    )];
     Conclusion { cause, candidates, recommendations, log_lines: Vec::new() }
 }
 
@@ -198,11 +243,24 @@ fn by_itself(evidence: &Evidence, line: Option<&str>) -> Conclusion {
     let start = evidence.symptom.rule == Rule::StartError;
     let statement = if start { how(evidence) } else { format!("{}{}", how(evidence), because(line)) };
     let class = if start { CauseClass::BadConfiguration } else { CauseClass::ApplicationCrash };
-    let sure = if start { 0.9 } else if line.is_some() { 0.6 } else { 0.4 };
+    let sure = if start {
+        0.9
+    } else if line.is_some() {
+        0.6
+    } else {
+        0.4
+    };
     let mut cause = cause(evidence, class, path, None, statement, sure);
-    let why = if evidence.previous().is_none() { "there is no earlier revision to compare with" } else { "its pods ran well before" };
+    let why = if evidence.previous().is_none() {
+        "there is no earlier revision to compare with"
+    } else {
+        "its pods ran well before"
+    };
     cause.ruled_out.push(ruled_out("A rollout brought it", why));
-    cause.ruled_out.push(ruled_out("A ConfigMap brought it", "no ConfigMap that it reads is known to have changed, or is named in its log"));
+    cause.ruled_out.push(ruled_out(
+        "A ConfigMap brought it",
+        "no ConfigMap that it reads is known to have changed, or is named in its log",
+    ));
     let recommendations = vec!["Read the log of the last run; no change in the cluster explains the exit.".to_owned()];
     Conclusion { cause, candidates: Vec::new(), recommendations, log_lines: Vec::new() }
 }

@@ -37,7 +37,11 @@ impl Change {
 fn shown(value: &str) -> String {
     const MAX: usize = 120;
     let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MAX { format!("{line:?}") } else { format!("{:?}…", line.chars().take(MAX).collect::<String>()) }
+    if line.chars().count() <= MAX {
+        format!("{line:?}")
+    } else {
+        format!("{:?}…", line.chars().take(MAX).collect::<String>())
+    }
 }
 
 /// Fields of the pod spec that differ. Metadata is left out: it changes nothing that runs.
@@ -61,10 +65,17 @@ fn compare(path: &str, variable: Option<&str>, before: Option<&Value>, after: Op
                 compare(&format!("{path}.{key}"), variable, old.get(key), new.get(key), found);
             }
         }
-        (Some(Value::Array(old)), Some(Value::Array(new))) if named(old) && named(new) => lists(path, variable, old, new, found),
+        (Some(Value::Array(old)), Some(Value::Array(new))) if named(old) && named(new) => {
+            lists(path, variable, old, new, found)
+        }
         (Some(Value::Array(old)), None) if named(old) => lists(path, variable, old, &[], found),
         (None, Some(Value::Array(new))) if named(new) => lists(path, variable, &[], new, found),
-        _ => found.push(Change { path: path.to_owned(), variable: variable.map(str::to_owned), before: before.map(text), after: after.map(text) }),
+        _ => found.push(Change {
+            path: path.to_owned(),
+            variable: variable.map(str::to_owned),
+            before: before.map(text),
+            after: after.map(text),
+        }),
     }
 }
 
@@ -93,7 +104,12 @@ fn lists(path: &str, variable: Option<&str>, old: &[Value], new: &[Value], found
         if env {
             // A variable is one thing, whether its value is literal or comes from elsewhere.
             if was != is {
-                found.push(Change { path: format!("{here}{}", if is.is_some() { ".value" } else { "" }), variable: Some(name.into()), before: was.map(value_of), after: is.map(value_of) });
+                found.push(Change {
+                    path: format!("{here}{}", if is.is_some() { ".value" } else { "" }),
+                    variable: Some(name.into()),
+                    before: was.map(value_of),
+                    after: is.map(value_of),
+                });
             }
         } else {
             compare(&here, variable, was, is, found);

@@ -8,9 +8,21 @@ fn class(text: &str) -> CauseClass {
     let text = text.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|w| text.contains(w));
     // A registry says "not found or denied" in one breath for repositories that do not exist.
-    if any(&["no such host", "i/o timeout", "connection refused", "network is unreachable", "server misbehaving", "dial tcp", "tls handshake", "x509", "eof"]) {
+    if any(&[
+        "no such host",
+        "i/o timeout",
+        "connection refused",
+        "network is unreachable",
+        "server misbehaving",
+        "dial tcp",
+        "tls handshake",
+        "x509",
+        "eof",
+    ]) {
         CauseClass::RegistryUnreachable
-    } else if any(&["unauthorized", "authentication required", "denied", "forbidden", "no basic auth"]) && !any(&["manifest unknown", "repository does not exist"]) {
+    } else if any(&["unauthorized", "authentication required", "denied", "forbidden", "no basic auth"])
+        && !any(&["manifest unknown", "repository does not exist"])
+    {
         CauseClass::ImageUnauthorized
     } else {
         CauseClass::ImageNotFound
@@ -42,26 +54,47 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let said = seen.iter().max_by_key(|s| s.len()).map(|s| answer(s)).unwrap_or_default();
     let revision = evidence.revision();
     let good = previous_image(evidence, container);
-    let mut statement = format!("Container {container} of {} cannot get image {image}: {} ({said})", evidence.who(), words(class));
+    let mut statement =
+        format!("Container {container} of {} cannot get image {image}: {} ({said})", evidence.who(), words(class));
     if let (Some(revision), Some((number, before))) = (revision, &good) {
         statement.push_str(&format!("; revision {} introduced it, revision {number} used {before}", revision.number));
     }
-    let mut cause = cause(evidence, class, path.clone(), Some(image.clone()), statement, if good.is_some() { 0.95 } else { 0.9 });
+    let mut cause =
+        cause(evidence, class, path.clone(), Some(image.clone()), statement, if good.is_some() { 0.95 } else { 0.9 });
     if let (Some(revision), Some(path)) = (revision, &path) {
-        cause.proof.push(fact(&revision.object, path, &image, "the pod was made from this revision, which names the image"));
+        cause.proof.push(fact(
+            &revision.object,
+            path,
+            &image,
+            "the pod was made from this revision, which names the image",
+        ));
     }
     let mut candidates = Vec::new();
     if let (Some((number, before)), Some(previous)) = (&good, evidence.previous()) {
-        cause.proof.push(Proof { resource_version: previous.resource_version.clone(), ..fact(&previous.object, path.as_deref().unwrap_or("image"), before, "the revision before used another image") });
+        cause.proof.push(Proof {
+            resource_version: previous.resource_version.clone(),
+            ..fact(
+                &previous.object,
+                path.as_deref().unwrap_or("image"),
+                before,
+                "the revision before used another image",
+            )
+        });
         candidates.extend(propose::rollback(evidence, &format!("asks for {image}, which cannot be pulled")));
         let serving = evidence.view.pods.iter().any(|p| p.ready() && p.revision == previous.hash);
         if serving {
-            cause.ruled_out.push(ruled_out("The node cannot pull anything", format!("pods of revision {number} run {before}")));
+            cause
+                .ruled_out
+                .push(ruled_out("The node cannot pull anything", format!("pods of revision {number} run {before}")));
         }
     }
     let advice = match class {
-        CauseClass::RegistryUnreachable => format!("Check the registry host in {image} and the network from the nodes to it."),
-        CauseClass::ImageUnauthorized => format!("Check that {image} exists and that the pod has imagePullSecrets for its registry."),
+        CauseClass::RegistryUnreachable => {
+            format!("Check the registry host in {image} and the network from the nodes to it.")
+        }
+        CauseClass::ImageUnauthorized => {
+            format!("Check that {image} exists and that the pod has imagePullSecrets for its registry.")
+        }
         _ => format!("Check repository and tag of {image}; push the image or correct the reference."),
     };
     Conclusion { cause, candidates, recommendations: vec![advice], log_lines: Vec::new() }
@@ -73,6 +106,11 @@ fn previous_image(evidence: &Evidence, container: &str) -> Option<(i64, String)>
     let spec = previous.template.spec.as_ref()?;
     let now = &evidence.symptom.value;
     // A renamed container has its image under another name.
-    let same = spec.containers.iter().chain(spec.init_containers.iter().flatten()).find(|c| c.name == container).or(spec.containers.first())?;
+    let same = spec
+        .containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten())
+        .find(|c| c.name == container)
+        .or(spec.containers.first())?;
     same.image.clone().filter(|image| image != now).map(|image| (previous.number, image))
 }

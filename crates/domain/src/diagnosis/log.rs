@@ -5,8 +5,20 @@ use super::Evidence;
 const LINE: usize = 300;
 
 fn weight(line: &str) -> u32 {
-    const STRONG: [&str; 9] = ["panic", "fatal", "exception", "traceback", "error", "cannot", "could not", "failed", "unable"];
-    const WEAK: [&str; 10] = ["not defined", "not set", "missing", "required", "invalid", "refused", "denied", "no such", "stopping", "unknown"];
+    const STRONG: [&str; 9] =
+        ["panic", "fatal", "exception", "traceback", "error", "cannot", "could not", "failed", "unable"];
+    const WEAK: [&str; 10] = [
+        "not defined",
+        "not set",
+        "missing",
+        "required",
+        "invalid",
+        "refused",
+        "denied",
+        "no such",
+        "stopping",
+        "unknown",
+    ];
     let line = line.to_ascii_lowercase();
     let strong = STRONG.iter().any(|w| line.contains(w));
     let weak = WEAK.iter().any(|w| line.contains(w));

@@ -7,7 +7,8 @@ use super::{Conclusion, Evidence, amount, cause, fact, log, propose, ruled_out};
 pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let container = evidence.container();
     let resources = |spec: &k8s_openapi::api::core::v1::PodSpec, part: &str| {
-        let found = spec.containers.iter().chain(spec.init_containers.iter().flatten()).find(|c| c.name == container)?;
+        let found =
+            spec.containers.iter().chain(spec.init_containers.iter().flatten()).find(|c| c.name == container)?;
         let resources = found.resources.as_ref()?;
         let map = if part == "limits" { resources.limits.as_ref() } else { resources.requests.as_ref() };
         map?.get("memory").map(|q| q.0.clone())
@@ -18,7 +19,9 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let used = evidence.memory_used.get(container).copied();
     let path = evidence.container_path(container).map(|p| format!("{p}.resources.limits.memory"));
     let observed = match (used, &limit) {
-        (Some(used), Some(limit)) if limit_bytes.is_some_and(|l| used < l) => format!("at least {limit} when it was killed, {} when it was last measured", amount::bytes(used)),
+        (Some(used), Some(limit)) if limit_bytes.is_some_and(|l| used < l) => {
+            format!("at least {limit} when it was killed, {} when it was last measured", amount::bytes(used))
+        }
         (Some(used), _) => amount::bytes(used),
         (None, Some(limit)) => format!("at least {limit}"),
         (None, None) => "more than the node could give".to_owned(),
@@ -36,21 +39,41 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     );
     if lowered && let (Some(previous), Some(revision)) = (evidence.previous(), evidence.revision()) {
         let was = before.as_deref().unwrap_or("no limit");
-        statement.push_str(&format!("; revision {} lowered it from {was}, which revision {} had", revision.number, previous.number));
+        statement.push_str(&format!(
+            "; revision {} lowered it from {was}, which revision {} had",
+            revision.number, previous.number
+        ));
     }
-    let mut cause = cause(evidence, CauseClass::OutOfMemory, path.clone(), limit.clone(), statement, if lowered { 0.95 } else { 0.9 });
+    let mut cause = cause(
+        evidence,
+        CauseClass::OutOfMemory,
+        path.clone(),
+        limit.clone(),
+        statement,
+        if lowered { 0.95 } else { 0.9 },
+    );
     if let (Some(path), Some(limit)) = (&path, &limit) {
         cause.proof.push(fact(&evidence.view.workload, path, limit, "the kernel kills what exceeds this limit"));
     }
     if limit.is_some() {
-        cause.ruled_out.push(ruled_out("The node ran out of memory", "the container has a limit of its own, and the kubelet reports OOMKilled for it"));
+        cause.ruled_out.push(ruled_out(
+            "The node ran out of memory",
+            "the container has a limit of its own, and the kubelet reports OOMKilled for it",
+        ));
     }
     let raise = |limit_bytes: i128, evidence: &Evidence| {
         let new = amount::doubled(limit_bytes);
         let text = amount::bytes(new);
         // The request follows only where it was equal to the limit, which keeps the quality of service.
-        let equal = request.as_deref().and_then(amount::millis).map(|m| m / 1000) == Some(limit_bytes) || request.as_deref() == limit.as_deref() && request.is_some();
-        propose::memory(evidence, container, &text, equal.then_some(text.as_str()), format!("Observed use is {observed}."))
+        let equal = request.as_deref().and_then(amount::millis).map(|m| m / 1000) == Some(limit_bytes)
+            || request.as_deref() == limit.as_deref() && request.is_some();
+        propose::memory(
+            evidence,
+            container,
+            &text,
+            equal.then_some(text.as_str()),
+            format!("Observed use is {observed}."),
+        )
     };
     let mut candidates = Vec::new();
     if lowered {
@@ -60,7 +83,8 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         candidates.extend(raise(bytes, evidence));
         candidates.extend(raise(amount::doubled(bytes), evidence));
     }
-    let recommendations = vec![format!("Find out what {container} keeps in memory; a limit that is raised for a leak is reached again.")];
+    let recommendations =
+        vec![format!("Find out what {container} keeps in memory; a limit that is raised for a leak is reached again.")];
     let lines = log::lines(evidence);
     Conclusion { cause, candidates, recommendations, log_lines: lines }
 }

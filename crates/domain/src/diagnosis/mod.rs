@@ -3,8 +3,8 @@
 //! What lives here: pure rules over evidence that was gathered. What does not: noticing that something is wrong
 //! (`detection`), gathering (`detector`), whether an action may run (`approval`).
 
-pub mod amount;
 mod admission;
+pub mod amount;
 mod crash;
 mod diff;
 mod image;
@@ -164,7 +164,10 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
     let had = !candidates.is_empty();
     let actions: Vec<_> = candidates.into_iter().find(|c| !propose::tried(c, &evidence.failed)).into_iter().collect();
     if had && actions.is_empty() {
-        recommendations.insert(0, "Every remedy that the evidence supports was tried and did not help; a person must decide.".into());
+        recommendations.insert(
+            0,
+            "Every remedy that the evidence supports was tried and did not help; a person must decide.".into(),
+        );
     }
     let analysis = render::analysis(&cause, &actions, &recommendations, now);
     let log_analysis = (!log_lines.is_empty()).then(|| log_lines.join("\n"));
@@ -174,7 +177,10 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
 /// The diagnosis when no symptom is there any more.
 pub fn cleared(object: ObjectRef, now: Timestamp) -> Diagnosis {
     let cause = RootCause {
-        statement: format!("No symptom is visible on {} {} any more; its pods, events and rollout were checked", object.kind, object.name),
+        statement: format!(
+            "No symptom is visible on {} {} any more; its pods, events and rollout were checked",
+            object.kind, object.name
+        ),
         object,
         path: None,
         value: None,
@@ -184,19 +190,49 @@ pub fn cleared(object: ObjectRef, now: Timestamp) -> Diagnosis {
         ruled_out: Vec::new(),
     };
     let recommendations = vec!["Watch whether the symptom comes back; nothing is proposed while it is absent.".into()];
-    Diagnosis { analysis: render::analysis(&cause, &[], &recommendations, now), cause, actions: Vec::new(), recommendations, log_analysis: None }
+    Diagnosis {
+        analysis: render::analysis(&cause, &[], &recommendations, now),
+        cause,
+        actions: Vec::new(),
+        recommendations,
+        log_analysis: None,
+    }
 }
 
 fn unknown(evidence: &Evidence) -> Conclusion {
-    let statement = format!("{}; pods, events, images, probes and scheduling show no cause", evidence.symptom.message.trim_end_matches('.'));
+    let statement = format!(
+        "{}; pods, events, images, probes and scheduling show no cause",
+        evidence.symptom.message.trim_end_matches('.')
+    );
     let cause = cause(evidence, CauseClass::Unknown, None, None, statement, 0.2);
-    Conclusion { cause, candidates: Vec::new(), recommendations: vec!["Look at the newest pods and at the controller's events.".into()], log_lines: Vec::new() }
+    Conclusion {
+        cause,
+        candidates: Vec::new(),
+        recommendations: vec!["Look at the newest pods and at the controller's events.".into()],
+        log_lines: Vec::new(),
+    }
 }
 
 /// A cause at the workload, with what the symptom saw as the beginning of its proof.
-fn cause(evidence: &Evidence, class: CauseClass, path: Option<String>, value: Option<String>, statement: String, confidence: f64) -> RootCause {
+fn cause(
+    evidence: &Evidence,
+    class: CauseClass,
+    path: Option<String>,
+    value: Option<String>,
+    statement: String,
+    confidence: f64,
+) -> RootCause {
     let proof = evidence.symptom.evidence.iter().map(|o| observed(o, "this is the symptom")).collect();
-    RootCause { object: evidence.view.workload.clone(), path, value, class, statement, confidence, proof, ruled_out: Vec::new() }
+    RootCause {
+        object: evidence.view.workload.clone(),
+        path,
+        value,
+        class,
+        statement,
+        confidence,
+        proof,
+        ruled_out: Vec::new(),
+    }
 }
 
 fn observed(observation: &Observation, rule: &str) -> Proof {
@@ -211,7 +247,14 @@ fn observed(observation: &Observation, rule: &str) -> Proof {
 }
 
 fn fact(object: &ObjectRef, path: &str, value: &str, rule: &str) -> Proof {
-    Proof { object: object.clone(), path: Some(path.into()), value: Some(value.into()), resource_version: None, time: None, rule: rule.into() }
+    Proof {
+        object: object.clone(),
+        path: Some(path.into()),
+        value: Some(value.into()),
+        resource_version: None,
+        time: None,
+        rule: rule.into(),
+    }
 }
 
 fn ruled_out(hypothesis: &str, because: impl Into<String>) -> RuledOut {

@@ -8,6 +8,9 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let statement = evidence.symptom.message.trim_end_matches('.').to_owned();
     let path = Some("status.conditions".to_owned());
     let cause = cause(evidence, CauseClass::NodeFault, path, Some(evidence.symptom.value.clone()), statement, 0.9);
-    let recommendations = vec![format!("Look at the kubelet and the machine of node {}; its pods are moved by Kubernetes after their toleration.", evidence.view.workload.name)];
+    let recommendations = vec![format!(
+        "Look at the kubelet and the machine of node {}; its pods are moved by Kubernetes after their toleration.",
+        evidence.view.workload.name
+    )];
     Conclusion { cause, candidates: Vec::new(), recommendations, log_lines: Vec::new() }
 }

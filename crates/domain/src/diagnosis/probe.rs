@@ -17,7 +17,12 @@ fn port(port: &IntOrString) -> String {
 /// A probe in words.
 fn words(probe: &Probe) -> String {
     if let Some(http) = &probe.http_get {
-        return format!("{} {} on port {}", http.scheme.as_deref().unwrap_or("HTTP"), http.path.as_deref().unwrap_or("/"), port(&http.port));
+        return format!(
+            "{} {} on port {}",
+            http.scheme.as_deref().unwrap_or("HTTP"),
+            http.path.as_deref().unwrap_or("/"),
+            port(&http.port)
+        );
     }
     if let Some(tcp) = &probe.tcp_socket {
         return format!("TCP on port {}", port(&tcp.port));
@@ -30,7 +35,14 @@ fn words(probe: &Probe) -> String {
 }
 
 fn ports(container: &Container) -> String {
-    let declared: Vec<String> = container.ports.iter().flatten().map(|p| p.name.as_ref().map_or_else(|| p.container_port.to_string(), |n| format!("{} ({n})", p.container_port))).collect();
+    let declared: Vec<String> = container
+        .ports
+        .iter()
+        .flatten()
+        .map(|p| {
+            p.name.as_ref().map_or_else(|| p.container_port.to_string(), |n| format!("{} ({n})", p.container_port))
+        })
+        .collect();
     if declared.is_empty() { "no port".into() } else { declared.join(", ") }
 }
 
@@ -48,7 +60,11 @@ fn differing(now: &Probe, before: &Probe) -> Option<(&'static str, String, Strin
             return Some(("httpGet.path", a.path.clone().unwrap_or_default(), b.path.clone().unwrap_or_default()));
         }
         if a.scheme != b.scheme {
-            return Some(("httpGet.scheme", a.scheme.clone().unwrap_or_default(), b.scheme.clone().unwrap_or_default()));
+            return Some((
+                "httpGet.scheme",
+                a.scheme.clone().unwrap_or_default(),
+                b.scheme.clone().unwrap_or_default(),
+            ));
         }
     }
     if let (Some(a), Some(b)) = (&now.tcp_socket, &before.tcp_socket)
@@ -70,12 +86,20 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let said = evidence.symptom.value.clone();
     let Some(probe) = probe else {
         let statement = format!("{} of {} is not ready: {said}", container, evidence.who());
-        return Conclusion { cause: cause(evidence, CauseClass::Unknown, base, None, statement, 0.3), candidates: Vec::new(), recommendations: Vec::new(), log_lines: log::lines(evidence) };
+        return Conclusion {
+            cause: cause(evidence, CauseClass::Unknown, base, None, statement, 0.3),
+            candidates: Vec::new(),
+            recommendations: Vec::new(),
+            log_lines: log::lines(evidence),
+        };
     };
-    let before = evidence.previous().and_then(|r| r.template.spec.as_ref()).and_then(|s| find(s, container)).and_then(probe_of);
+    let before =
+        evidence.previous().and_then(|r| r.template.spec.as_ref()).and_then(|s| find(s, container)).and_then(probe_of);
     let change = before.as_ref().and_then(|b| differing(&probe, b));
     let wished = probe.http_get.as_ref().map(|h| &h.port).or(probe.tcp_socket.as_ref().map(|t| &t.port));
-    let undeclared = found.is_some_and(|c| wished.is_some_and(|p| c.ports.as_ref().is_some_and(|d| !d.is_empty() && !d.iter().any(|d| same_port(p, d)))));
+    let undeclared = found.is_some_and(|c| {
+        wished.is_some_and(|p| c.ports.as_ref().is_some_and(|d| !d.is_empty() && !d.iter().any(|d| same_port(p, d))))
+    });
     let refused = said.contains("connection refused");
     let client_error = said.contains("statuscode: 404");
     let mismatch = change.is_some() || (undeclared && refused) || client_error || probe.exec.is_some();
@@ -92,19 +116,40 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         Rule::LivenessFailing => "will be restarted: its",
         _ => "never becomes ready: its",
     };
-    let mut statement = format!("Container {container} of {} {state} {kind} probe ({}) always fails with {said:?}", evidence.who(), words(&probe));
+    let mut statement = format!(
+        "Container {container} of {} {state} {kind} probe ({}) always fails with {said:?}",
+        evidence.who(),
+        words(&probe)
+    );
     if undeclared && let Some(c) = found {
         statement.push_str(&format!(", while the container declares port {}", ports(c)));
     }
     if let (Some((_, now, old)), Some(previous), Some(revision)) = (&change, evidence.previous(), evidence.revision()) {
-        statement.push_str(&format!("; revision {} asks {now}, revision {} asked {old}", revision.number, previous.number));
+        statement
+            .push_str(&format!("; revision {} asks {now}, revision {} asked {old}", revision.number, previous.number));
     }
     let class = if mismatch { CauseClass::ProbeMismatch } else { CauseClass::ApplicationNotReady };
-    let sure = if change.is_some() { 0.95 } else if mismatch { 0.85 } else { 0.6 };
+    let sure = if change.is_some() {
+        0.95
+    } else if mismatch {
+        0.85
+    } else {
+        0.6
+    };
     let mut cause = cause(evidence, class, path.clone(), Some(value.clone()), statement, sure);
-    cause.proof.push(fact(&evidence.revision().map_or_else(|| evidence.view.workload.clone(), |r| r.object.clone()), path.as_deref().unwrap_or(kind), &value, "the kubelet asks this"));
+    cause.proof.push(fact(
+        &evidence.revision().map_or_else(|| evidence.view.workload.clone(), |r| r.object.clone()),
+        path.as_deref().unwrap_or(kind),
+        &value,
+        "the kubelet asks this",
+    ));
     if let (Some((_, _, old)), Some(previous)) = (&change, evidence.previous()) {
-        cause.proof.push(fact(&previous.object, path.as_deref().unwrap_or(kind), old, "the revision before asked this and became ready"));
+        cause.proof.push(fact(
+            &previous.object,
+            path.as_deref().unwrap_or(kind),
+            old,
+            "the revision before asked this and became ready",
+        ));
     }
     if let Some(c) = found.filter(|_| wished.is_some()) {
         cause.proof.push(fact(&evidence.view.workload, "ports", &ports(c), "the container declares these"));
@@ -114,11 +159,19 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let other_changes = evidence.changes();
     if evidence.symptom.rule == Rule::ReadinessFailing && !other_changes.is_empty() {
         candidates.extend(propose::rollback(evidence, "never becomes ready"));
-        if change.is_none() && let Some(first) = other_changes.first() {
+        if change.is_none()
+            && let Some(first) = other_changes.first()
+        {
             cause.statement.push_str(&format!("; the revision before became ready, and since then {}", first.words()));
-            cause.proof.push(fact(&evidence.view.workload, &first.path, first.after.as_deref().unwrap_or("(absent)"), "the revision changed this"));
+            cause.proof.push(fact(
+                &evidence.view.workload,
+                &first.path,
+                first.after.as_deref().unwrap_or("(absent)"),
+                "the revision changed this",
+            ));
         }
     }
-    let recommendations = vec![format!("Let the {kind} probe ask what the container serves, or let the container serve what it asks.")];
+    let recommendations =
+        vec![format!("Let the {kind} probe ask what the container serves, or let the container serve what it asks.")];
     Conclusion { cause, candidates, recommendations, log_lines: log::lines(evidence) }
 }

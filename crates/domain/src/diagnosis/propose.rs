@@ -13,7 +13,12 @@ fn action(name: String, action: &str, description: String, params: &[(&str, Stri
 
 /// Whether the same was done before and did not help.
 pub(super) fn tried(candidate: &AIInsightSuggestedAction, failed: &[AIInsightSuggestedAction]) -> bool {
-    failed.iter().any(|f| f.action == candidate.action && (f.params == candidate.params || candidate.action == "RollbackDeployment" && f.params.get("toRevision").is_some_and(|r| r == "previous")))
+    failed.iter().any(|f| {
+        f.action == candidate.action
+            && (f.params == candidate.params
+                || candidate.action == "RollbackDeployment"
+                    && f.params.get("toRevision").is_some_and(|r| r == "previous"))
+    })
 }
 
 /// Back to the revision before the one that fails. Only Deployments have it.
@@ -31,7 +36,13 @@ pub(super) fn rollback(evidence: &Evidence, why: &str) -> Option<AIInsightSugges
 }
 
 /// More memory for a container of a Deployment.
-pub(super) fn memory(evidence: &Evidence, container: &str, limit: &str, request: Option<&str>, why: String) -> Option<AIInsightSuggestedAction> {
+pub(super) fn memory(
+    evidence: &Evidence,
+    container: &str,
+    limit: &str,
+    request: Option<&str>,
+    why: String,
+) -> Option<AIInsightSuggestedAction> {
     if evidence.view.workload.kind != "Deployment" {
         return None;
     }

@@ -25,8 +25,15 @@ pub(super) fn read(message: &str) -> Option<Missing> {
         let name = words.nth(2)?.rsplit('/').next()?.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
         return Some(Missing { kind, name, key: Some(key) });
     }
-    for (text, kind) in [("configmap ", "ConfigMap"), ("secret ", "Secret"), ("persistentvolumeclaim ", "PersistentVolumeClaim"), ("serviceaccount ", "ServiceAccount")] {
-        if lower.contains("not found") && let Some(name) = after(text).and_then(quoted) {
+    for (text, kind) in [
+        ("configmap ", "ConfigMap"),
+        ("secret ", "Secret"),
+        ("persistentvolumeclaim ", "PersistentVolumeClaim"),
+        ("serviceaccount ", "ServiceAccount"),
+    ] {
+        if lower.contains("not found")
+            && let Some(name) = after(text).and_then(quoted)
+        {
             return Some(Missing { kind, name: name.rsplit('/').next().unwrap_or(&name).to_owned(), key: None });
         }
     }
@@ -46,9 +53,17 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
 pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
     let (spec, prefix) = evidence.spec().map_or((None, ""), |(s, p)| (Some(s), p));
     let all = spec.map(references).unwrap_or_default();
-    let fits = |r: &&Reference| r.kind == missing.kind && (r.name == missing.name || missing.name.is_empty()) && (missing.key.is_none() || r.key.is_none() || r.key == missing.key);
+    let fits = |r: &&Reference| {
+        r.kind == missing.kind
+            && (r.name == missing.name || missing.name.is_empty())
+            && (missing.key.is_none() || r.key.is_none() || r.key == missing.key)
+    };
     let reference = all.iter().find(fits);
-    let name = if missing.name.is_empty() { reference.map(|r| r.name.clone()).unwrap_or_default() } else { missing.name.clone() };
+    let name = if missing.name.is_empty() {
+        reference.map(|r| r.name.clone()).unwrap_or_default()
+    } else {
+        missing.name.clone()
+    };
     let path = reference.map(|r| format!("{prefix}.{}", r.path));
     let old = evidence.previous().and_then(|r| r.template.spec.as_ref()).map(references);
     let new_reference = old.as_ref().is_some_and(|old| !old.iter().any(|o| fits(&o)));
@@ -56,7 +71,9 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
         Some(key) => format!("key {key} of {} {name}", missing.kind),
         None => format!("{} {name}", missing.kind),
     };
-    let place = reference.and_then(|r| r.variable.as_ref()).map_or_else(|| path.clone().unwrap_or_else(|| "its spec".into()), |v| format!("env {v}"));
+    let place = reference
+        .and_then(|r| r.variable.as_ref())
+        .map_or_else(|| path.clone().unwrap_or_else(|| "its spec".into()), |v| format!("env {v}"));
     let similar = evidence.names.get(missing.kind).and_then(|names| nearest(&name, names));
     let mut statement = format!("{} refers in {place} to {what}, which does not exist", evidence.who());
     if let Some(similar) = &similar {
@@ -65,11 +82,24 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
     if let (true, Some(revision)) = (new_reference, evidence.revision()) {
         statement.push_str(&format!("; revision {} introduced the reference", revision.number));
     }
-    let mut cause = cause(evidence, CauseClass::MissingReference, path.clone(), Some(name.clone()), statement, if similar.is_some() || new_reference { 0.95 } else { 0.9 });
+    let mut cause = cause(
+        evidence,
+        CauseClass::MissingReference,
+        path.clone(),
+        Some(name.clone()),
+        statement,
+        if similar.is_some() || new_reference { 0.95 } else { 0.9 },
+    );
     if let Some(path) = &path {
         cause.proof.push(fact(&evidence.view.workload, path, &name, "the reference stands here"));
     }
-    let object = ObjectRef { api_version: Some("v1".into()), kind: missing.kind.into(), namespace: evidence.view.workload.namespace.clone(), name: name.clone(), uid: None };
+    let object = ObjectRef {
+        api_version: Some("v1".into()),
+        kind: missing.kind.into(),
+        namespace: evidence.view.workload.namespace.clone(),
+        name: name.clone(),
+        uid: None,
+    };
     cause.proof.push(fact(&object, "metadata.name", "(absent)", "no such object or key is in the namespace"));
     let mut candidates = Vec::new();
     if new_reference {
@@ -79,7 +109,10 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
         if old.is_some() || similar.is_none() {
             cause.object = object;
         }
-        cause.ruled_out.push(ruled_out("A rollout brought the reference", if old.is_some() { "the revision before has it too" } else { "there is no earlier revision" }));
+        cause.ruled_out.push(ruled_out(
+            "A rollout brought the reference",
+            if old.is_some() { "the revision before has it too" } else { "there is no earlier revision" },
+        ));
     }
     let recommendations = vec![match similar {
         Some(similar) => format!("Let {place} name {similar}, or create {what}."),
@@ -89,10 +122,20 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
 }
 
 fn set_up(evidence: &Evidence) -> Conclusion {
-    let statement = format!("Pods of {} cannot be set up: {}", evidence.who(), evidence.symptom.value.trim_end_matches('.'));
-    let mut conclusion = Conclusion { cause: cause(evidence, CauseClass::Unknown, None, None, statement, 0.5), candidates: Vec::new(), recommendations: vec!["Look at the volume's or the network plugin's own events and logs.".into()], log_lines: Vec::new() };
+    let statement =
+        format!("Pods of {} cannot be set up: {}", evidence.who(), evidence.symptom.value.trim_end_matches('.'));
+    let mut conclusion = Conclusion {
+        cause: cause(evidence, CauseClass::Unknown, None, None, statement, 0.5),
+        candidates: Vec::new(),
+        recommendations: vec!["Look at the volume's or the network plugin's own events and logs.".into()],
+        log_lines: Vec::new(),
+    };
     let changes = evidence.changes();
-    if let Some(change) = changes.iter().find(|c| c.path.contains("volumes") || c.path.contains("env") || c.path.contains(".name")).or(changes.first()) {
+    if let Some(change) = changes
+        .iter()
+        .find(|c| c.path.contains("volumes") || c.path.contains("env") || c.path.contains(".name"))
+        .or(changes.first())
+    {
         conclusion.cause.statement.push_str(&format!("; the last revision: {}", change.words()));
         conclusion.cause.path = Some(change.path.clone());
         conclusion.cause.class = CauseClass::BadConfiguration;

@@ -22,7 +22,9 @@ pub struct Reference {
 /// All references of a pod spec.
 pub fn references(spec: &PodSpec) -> Vec<Reference> {
     let mut found = Vec::new();
-    for (list, containers) in [("initContainers", spec.init_containers.as_deref().unwrap_or_default()), ("containers", &spec.containers)] {
+    for (list, containers) in
+        [("initContainers", spec.init_containers.as_deref().unwrap_or_default()), ("containers", &spec.containers)]
+    {
         for (index, container) in containers.iter().enumerate() {
             of_container(container, &format!("{list}[{index}]"), &mut found);
         }
@@ -30,7 +32,14 @@ pub fn references(spec: &PodSpec) -> Vec<Reference> {
     for (index, volume) in spec.volumes.iter().flatten().enumerate() {
         let mut add = |kind, name: Option<&String>, path: &str, optional: Option<bool>| {
             if let Some(name) = name {
-                found.push(Reference { kind, name: name.clone(), key: None, path: format!("volumes[{index}].{path}"), variable: None, optional: optional.unwrap_or_default() });
+                found.push(Reference {
+                    kind,
+                    name: name.clone(),
+                    key: None,
+                    path: format!("volumes[{index}].{path}"),
+                    variable: None,
+                    optional: optional.unwrap_or_default(),
+                });
             }
         };
         if let Some(source) = &volume.config_map {
@@ -44,7 +53,12 @@ pub fn references(spec: &PodSpec) -> Vec<Reference> {
         }
         for (number, source) in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).enumerate() {
             if let Some(source) = &source.config_map {
-                add("ConfigMap", Some(&source.name), &format!("projected.sources[{number}].configMap.name"), source.optional);
+                add(
+                    "ConfigMap",
+                    Some(&source.name),
+                    &format!("projected.sources[{number}].configMap.name"),
+                    source.optional,
+                );
             }
             if let Some(source) = &source.secret {
                 add("Secret", Some(&source.name), &format!("projected.sources[{number}].secret.name"), source.optional);
@@ -52,7 +66,14 @@ pub fn references(spec: &PodSpec) -> Vec<Reference> {
         }
     }
     if let Some(name) = &spec.service_account_name {
-        found.push(Reference { kind: "ServiceAccount", name: name.clone(), key: None, path: "serviceAccountName".into(), variable: None, optional: false });
+        found.push(Reference {
+            kind: "ServiceAccount",
+            name: name.clone(),
+            key: None,
+            path: "serviceAccountName".into(),
+            variable: None,
+            optional: false,
+        });
     }
     found
 }
@@ -61,7 +82,14 @@ fn of_container(container: &Container, path: &str, found: &mut Vec<Reference>) {
     for (index, source) in container.env_from.iter().flatten().enumerate() {
         let mut add = |kind, name: &String, field: &str, optional: Option<bool>| {
             let path = format!("{path}.envFrom[{index}].{field}.name");
-            found.push(Reference { kind, name: name.clone(), key: None, path, variable: None, optional: optional.unwrap_or_default() });
+            found.push(Reference {
+                kind,
+                name: name.clone(),
+                key: None,
+                path,
+                variable: None,
+                optional: optional.unwrap_or_default(),
+            });
         };
         if let Some(source) = &source.config_map_ref {
             add("ConfigMap", &source.name, "configMapRef", source.optional);

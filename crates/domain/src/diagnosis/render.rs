@@ -6,7 +6,12 @@ use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::RootCause;
 use jiff::Timestamp;
 
-pub(super) fn analysis(cause: &RootCause, actions: &[AIInsightSuggestedAction], recommendations: &[String], now: Timestamp) -> String {
+pub(super) fn analysis(
+    cause: &RootCause,
+    actions: &[AIInsightSuggestedAction],
+    recommendations: &[String],
+    now: Timestamp,
+) -> String {
     let mut text = format!("{}.", cause.statement.trim_end_matches('.'));
     if let Some(path) = &cause.path {
         let _ = write!(text, "\n\nAt fault: {} {}, {path}", cause.object.kind, cause.object.name);
@@ -39,6 +44,11 @@ pub(super) fn analysis(cause: &RootCause, actions: &[AIInsightSuggestedAction], 
     for advice in recommendations {
         let _ = write!(text, "\n\nAdvice: {advice}");
     }
-    let _ = write!(text, "\n\nConfidence {:.2}, analysed at {}", cause.confidence, now.round(jiff::Unit::Second).unwrap_or(now));
+    let _ = write!(
+        text,
+        "\n\nConfidence {:.2}, analysed at {}",
+        cause.confidence,
+        now.round(jiff::Unit::Second).unwrap_or(now)
+    );
     text
 }

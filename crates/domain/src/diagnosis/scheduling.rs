@@ -22,7 +22,11 @@ pub fn requests(spec: &PodSpec) -> BTreeMap<String, i128> {
     for container in spec.init_containers.iter().flatten() {
         for (resource, amount) in of_container(container) {
             let known = sum.entry(resource).or_default();
-            if container.restart_policy.as_deref() == Some("Always") { *known += amount } else { *known = (*known).max(amount) }
+            if container.restart_policy.as_deref() == Some("Always") {
+                *known += amount
+            } else {
+                *known = (*known).max(amount)
+            }
         }
     }
     for (resource, amount) in spec.overhead.iter().flatten() {
@@ -47,7 +51,9 @@ fn tolerates(taint: &Taint, tolerations: &[Toleration]) -> bool {
         let effect = t.effect.as_deref().is_none_or(|e| e.is_empty() || e == taint.effect);
         let exists = t.operator.as_deref() == Some("Exists");
         let key = t.key.as_deref().map_or(exists, |k| k == taint.key || (k.is_empty() && exists));
-        effect && key && (exists || t.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default())
+        effect
+            && key
+            && (exists || t.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default())
     })
 }
 
@@ -78,7 +84,8 @@ fn verdict<'a>(spec: &PodSpec, wished: &BTreeMap<String, i128>, node: &'a NodeRo
     }
     let mut short = Vec::new();
     for (resource, amount) in wished.iter().filter(|(_, amount)| **amount > 0) {
-        let free = node.allocatable.get(resource).copied().unwrap_or_default() - node.requested.get(resource).copied().unwrap_or_default();
+        let free = node.allocatable.get(resource).copied().unwrap_or_default()
+            - node.requested.get(resource).copied().unwrap_or_default();
         if free < *amount {
             short.push((resource.clone(), *amount, free.max(0)));
         }
@@ -93,7 +100,12 @@ fn words(verdict: &Verdict<'_>) -> String {
         parts.push(if of == 0 {
             format!("no {resource} at all")
         } else {
-            format!("{resource} {} requested, {} free of {}", amount::show(resource, *wished), amount::show(resource, *free), amount::show(resource, of))
+            format!(
+                "{resource} {} requested, {} free of {}",
+                amount::show(resource, *wished),
+                amount::show(resource, *free),
+                amount::show(resource, of)
+            )
         });
     }
     if parts.is_empty() {
@@ -106,7 +118,12 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if let Some(missing) = read(&evidence.symptom.value) {
         return of_missing(evidence, &missing);
     }
-    if let Some(claim) = evidence.claims.iter().find(|c| c.phase.as_deref() != Some("Bound")).filter(|_| evidence.symptom.value.to_ascii_lowercase().contains("persistentvolumeclaim")) {
+    if let Some(claim) = evidence
+        .claims
+        .iter()
+        .find(|c| c.phase.as_deref() != Some("Bound"))
+        .filter(|_| evidence.symptom.value.to_ascii_lowercase().contains("persistentvolumeclaim"))
+    {
         return of_claim(evidence, claim);
     }
     let Some((spec, prefix)) = evidence.spec() else {
@@ -119,12 +136,31 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let per_node = if more > 0 { format!("{} and {more} more", shown.join("; ")) } else { shown.join("; ") };
     // What is short on every node that the constraints leave.
     let open: Vec<&Verdict<'_>> = verdicts.iter().filter(|v| v.constraints.is_empty()).collect();
-    let common = wished.keys().filter(|r| !open.is_empty() && open.iter().all(|v| v.short.iter().any(|(s, ..)| s == *r))).max_by_key(|r| !matches!(r.as_str(), "cpu" | "memory"));
+    let common = wished
+        .keys()
+        .filter(|r| !open.is_empty() && open.iter().all(|v| v.short.iter().any(|(s, ..)| s == *r)))
+        .max_by_key(|r| !matches!(r.as_str(), "cpu" | "memory"));
     let mut conclusion = if !verdicts.is_empty() && verdicts.iter().all(|v| v.selector) {
         let selector: Vec<String> = spec.node_selector.iter().flatten().map(|(k, v)| format!("{k}={v}")).collect();
-        let statement = format!("{} asks with its nodeSelector for {}, which matches no node ({per_node})", evidence.who(), selector.join(", "));
-        let cause = cause(evidence, CauseClass::UnsatisfiableConstraints, Some(format!("{prefix}.nodeSelector")), Some(selector.join(",")), statement, 0.95);
-        Conclusion { cause, candidates: Vec::new(), recommendations: vec!["Correct the nodeSelector, or label a node that is meant for these pods.".into()], log_lines: Vec::new() }
+        let statement = format!(
+            "{} asks with its nodeSelector for {}, which matches no node ({per_node})",
+            evidence.who(),
+            selector.join(", ")
+        );
+        let cause = cause(
+            evidence,
+            CauseClass::UnsatisfiableConstraints,
+            Some(format!("{prefix}.nodeSelector")),
+            Some(selector.join(",")),
+            statement,
+            0.95,
+        );
+        Conclusion {
+            cause,
+            candidates: Vec::new(),
+            recommendations: vec!["Correct the nodeSelector, or label a node that is meant for these pods.".into()],
+            log_lines: Vec::new(),
+        }
     } else if let Some(resource) = common {
         of_resource(evidence, spec, prefix, resource, &wished, &per_node)
     } else {
@@ -135,30 +171,70 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         other
     };
     for verdict in &verdicts {
-        let node = ObjectRef { api_version: Some("v1".into()), kind: "Node".into(), namespace: None, name: verdict.node.name.clone(), uid: verdict.node.uid.clone() };
+        let node = ObjectRef {
+            api_version: Some("v1".into()),
+            kind: "Node".into(),
+            namespace: None,
+            name: verdict.node.name.clone(),
+            uid: verdict.node.uid.clone(),
+        };
         if conclusion.cause.proof.len() < 12 {
-            conclusion.cause.proof.push(fact(&node, "status.allocatable", &words(verdict), "this node does not take the pod"));
+            conclusion.cause.proof.push(fact(
+                &node,
+                "status.allocatable",
+                &words(verdict),
+                "this node does not take the pod",
+            ));
         }
     }
     conclusion
 }
 
-fn of_resource(evidence: &Evidence, spec: &PodSpec, prefix: &str, resource: &str, wished: &BTreeMap<String, i128>, per_node: &str) -> Conclusion {
-    let index = spec.containers.iter().enumerate().max_by_key(|(_, c)| of_container(c).get(resource).copied().unwrap_or_default()).map_or(0, |(i, _)| i);
+fn of_resource(
+    evidence: &Evidence,
+    spec: &PodSpec,
+    prefix: &str,
+    resource: &str,
+    wished: &BTreeMap<String, i128>,
+    per_node: &str,
+) -> Conclusion {
+    let index = spec
+        .containers
+        .iter()
+        .enumerate()
+        .max_by_key(|(_, c)| of_container(c).get(resource).copied().unwrap_or_default())
+        .map_or(0, |(i, _)| i);
     let total = wished.get(resource).copied().unwrap_or_default();
     let nowhere = evidence.nodes.iter().all(|n| n.allocatable.get(resource).copied().unwrap_or_default() == 0);
     let amount = amount::show(resource, total);
     let statement = if nowhere {
-        format!("Pods of {} request {amount} {resource}, and no node offers any {resource} ({per_node})", evidence.who())
+        format!(
+            "Pods of {} request {amount} {resource}, and no node offers any {resource} ({per_node})",
+            evidence.who()
+        )
     } else {
-        format!("Pods of {} request {amount} {resource}, and no node has that much free: insufficient {resource} ({per_node})", evidence.who())
+        format!(
+            "Pods of {} request {amount} {resource}, and no node has that much free: insufficient {resource} ({per_node})",
+            evidence.who()
+        )
     };
     let path = format!("{prefix}.containers[{index}].resources.requests.{resource}");
-    let mut cause = cause(evidence, CauseClass::InsufficientResources, Some(path), Some(amount.clone()), statement, 0.95);
-    cause.ruled_out.push(ruled_out("Selectors, taints or cordons", "at least one node passes all of them and lacks only room"));
-    let largest = evidence.nodes.iter().map(|n| n.allocatable.get(resource).copied().unwrap_or_default()).max().unwrap_or_default();
+    let mut cause =
+        cause(evidence, CauseClass::InsufficientResources, Some(path), Some(amount.clone()), statement, 0.95);
+    cause
+        .ruled_out
+        .push(ruled_out("Selectors, taints or cordons", "at least one node passes all of them and lacks only room"));
+    let largest = evidence
+        .nodes
+        .iter()
+        .map(|n| n.allocatable.get(resource).copied().unwrap_or_default())
+        .max()
+        .unwrap_or_default();
     let advice = if largest < total {
-        format!("Request at most {} {resource}, which is all that the largest node has, or add a larger node.", amount::show(resource, largest))
+        format!(
+            "Request at most {} {resource}, which is all that the largest node has, or add a larger node.",
+            amount::show(resource, largest)
+        )
     } else {
         format!("Free {resource} on a node, lower the request of {amount}, or add a node.")
     };
@@ -170,27 +246,62 @@ fn of_message(evidence: &Evidence) -> Conclusion {
     let insufficient = evidence.symptom.value.contains("Insufficient");
     let class = if insufficient { CauseClass::InsufficientResources } else { CauseClass::UnsatisfiableConstraints };
     let cause = cause(evidence, class, None, None, statement, 0.6);
-    Conclusion { cause, candidates: Vec::new(), recommendations: vec!["Compare the pod's affinity, spread and tolerations with the nodes.".into()], log_lines: Vec::new() }
+    Conclusion {
+        cause,
+        candidates: Vec::new(),
+        recommendations: vec!["Compare the pod's affinity, spread and tolerations with the nodes.".into()],
+        log_lines: Vec::new(),
+    }
 }
 
 fn of_claim(evidence: &Evidence, claim: &ClaimFact) -> Conclusion {
-    let object = ObjectRef { api_version: Some("v1".into()), kind: "PersistentVolumeClaim".into(), namespace: evidence.view.workload.namespace.clone(), name: claim.name.clone(), uid: claim.uid.clone() };
+    let object = ObjectRef {
+        api_version: Some("v1".into()),
+        kind: "PersistentVolumeClaim".into(),
+        namespace: evidence.view.workload.namespace.clone(),
+        name: claim.name.clone(),
+        uid: claim.uid.clone(),
+    };
     let class = claim.class.clone().unwrap_or_default();
     let (statement, path, kind, sure) = if claim.phase.is_none() {
-        (format!("{} refers to PersistentVolumeClaim {}, which does not exist", evidence.who(), claim.name), None, CauseClass::MissingReference, 0.95)
-    } else if !claim.class_exists {
-        let similar = evidence.names.get("StorageClass").and_then(|names| nearest(&class, names)).map(|s| format!("; StorageClass {s} does, was that meant?")).unwrap_or_default();
         (
-            format!("PersistentVolumeClaim {} of {} cannot be bound: its StorageClass {class} does not exist{similar}", claim.name, evidence.who()),
+            format!("{} refers to PersistentVolumeClaim {}, which does not exist", evidence.who(), claim.name),
+            None,
+            CauseClass::MissingReference,
+            0.95,
+        )
+    } else if !claim.class_exists {
+        let similar = evidence
+            .names
+            .get("StorageClass")
+            .and_then(|names| nearest(&class, names))
+            .map(|s| format!("; StorageClass {s} does, was that meant?"))
+            .unwrap_or_default();
+        (
+            format!(
+                "PersistentVolumeClaim {} of {} cannot be bound: its StorageClass {class} does not exist{similar}",
+                claim.name,
+                evidence.who()
+            ),
             Some("spec.storageClassName".to_owned()),
             CauseClass::MissingReference,
             0.95,
         )
     } else {
-        (format!("PersistentVolumeClaim {} of {} is not bound", claim.name, evidence.who()), None, CauseClass::UnsatisfiableConstraints, 0.6)
+        (
+            format!("PersistentVolumeClaim {} of {} is not bound", claim.name, evidence.who()),
+            None,
+            CauseClass::UnsatisfiableConstraints,
+            0.6,
+        )
     };
     let mut cause = cause(evidence, kind, path, Some(class), statement, sure);
-    cause.proof.push(fact(&object, "status.phase", claim.phase.as_deref().unwrap_or("(absent)"), "the pod waits for this claim"));
+    cause.proof.push(fact(
+        &object,
+        "status.phase",
+        claim.phase.as_deref().unwrap_or("(absent)"),
+        "the pod waits for this claim",
+    ));
     cause.object = object;
     Conclusion { cause, candidates: Vec::new(), recommendations: vec!["Create the claim anew with a StorageClass that exists, or create that class; its storageClassName cannot be changed in place.".into()], log_lines: Vec::new() }
 }

@@ -39,10 +39,16 @@ pub fn home(anomaly: &Anomaly, operator_namespace: &str) -> Result<String, Strin
         return Err("spec.resource names no object; give kind, name and namespace".to_owned());
     }
     if resource.kind == "Node" && lives_in != operator_namespace {
-        return Err(format!("spec.resource is Node {}, which only an Anomaly in namespace {operator_namespace} may speak about; create it there", resource.name));
+        return Err(format!(
+            "spec.resource is Node {}, which only an Anomaly in namespace {operator_namespace} may speak about; create it there",
+            resource.name
+        ));
     }
     if resource.kind != "Node" && !resource.namespace.is_empty() && resource.namespace != lives_in {
-        return Err(format!("spec.resource.namespace is {}, the Anomaly lives in {lives_in}; create it in namespace {}", resource.namespace, resource.namespace));
+        return Err(format!(
+            "spec.resource.namespace is {}, the Anomaly lives in {lives_in}; create it in namespace {}",
+            resource.namespace, resource.namespace
+        ));
     }
     Ok(lives_in)
 }
@@ -52,7 +58,11 @@ pub fn root_of(home: &str, resource: &ResourceRef, root: Option<&api::shared::Ob
     let (kind, namespace, name) = match root {
         Some(root) => (root.kind.clone(), root.namespace.clone().unwrap_or_default(), root.name.clone()),
         None if resource.kind == "Node" => (resource.kind.clone(), String::new(), resource.name.clone()),
-        None => (resource.kind.clone(), if resource.namespace.is_empty() { home.to_owned() } else { resource.namespace.clone() }, resource.name.clone()),
+        None => (
+            resource.kind.clone(),
+            if resource.namespace.is_empty() { home.to_owned() } else { resource.namespace.clone() },
+            resource.name.clone(),
+        ),
     };
     RootKey { home: home.to_owned(), kind, namespace, name }
 }
@@ -80,7 +90,10 @@ fn weight(signal: SignalType) -> i32 {
     match signal {
         SignalType::OomKill => 40,
         SignalType::ErrorRate | SignalType::NodeNotReady => 30,
-        SignalType::PodRestart | SignalType::DeployFailing | SignalType::CrashloopBackoff | SignalType::ImagePullError => 25,
+        SignalType::PodRestart
+        | SignalType::DeployFailing
+        | SignalType::CrashloopBackoff
+        | SignalType::ImagePullError => 25,
         SignalType::Latency | SignalType::PodNotReady => 20,
         SignalType::CpuHigh | SignalType::MemoryHigh => 15,
         _ => 10,

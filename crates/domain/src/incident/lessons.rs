@@ -7,11 +7,17 @@ pub(super) fn of(class: CauseClass) -> (&'static str, &'static [&'static str]) {
     match class {
         CauseClass::ImageNotFound => (
             "A rollout named an image that cannot be pulled; the old pods kept serving only as long as none of them had to be replaced.",
-            &["Let the pipeline check that the image exists before it changes the workload.", "Refer to images by digest."],
+            &[
+                "Let the pipeline check that the image exists before it changes the workload.",
+                "Refer to images by digest.",
+            ],
         ),
         CauseClass::ImageUnauthorized => (
             "The registry did not accept the credentials of the workload.",
-            &["Watch the expiry of registry credentials.", "Keep imagePullSecrets in the ServiceAccount instead of in each workload."],
+            &[
+                "Watch the expiry of registry credentials.",
+                "Keep imagePullSecrets in the ServiceAccount instead of in each workload.",
+            ],
         ),
         CauseClass::RegistryUnreachable => (
             "The registry could not be reached from the nodes.",
@@ -19,15 +25,24 @@ pub(super) fn of(class: CauseClass) -> (&'static str, &'static [&'static str]) {
         ),
         CauseClass::BadConfiguration => (
             "A change of configuration made the container end by itself.",
-            &["Validate configuration in the pipeline with the parser of the application.", "Name ConfigMaps by their content, so that a change rolls out and back with the revision."],
+            &[
+                "Validate configuration in the pipeline with the parser of the application.",
+                "Name ConfigMaps by their content, so that a change rolls out and back with the revision.",
+            ],
         ),
         CauseClass::ApplicationCrash => (
             "The application ended by itself; no change of configuration explains it.",
-            &["Make the last log line before an exit say why.", "Roll out to a small share first and stop on restarts."],
+            &[
+                "Make the last log line before an exit say why.",
+                "Roll out to a small share first and stop on restarts.",
+            ],
         ),
         CauseClass::OutOfMemory => (
             "The memory limit is below what the container needs.",
-            &["Measure the working set under load and set the limit above it.", "Alert on use near the limit, before the kill."],
+            &[
+                "Measure the working set under load and set the limit above it.",
+                "Alert on use near the limit, before the kill.",
+            ],
         ),
         CauseClass::ProbeMismatch => (
             "A probe asked for a port or path that the container does not serve.",
@@ -39,7 +54,10 @@ pub(super) fn of(class: CauseClass) -> (&'static str, &'static [&'static str]) {
         ),
         CauseClass::InsufficientResources => (
             "No node had room for what the pods request.",
-            &["Keep headroom for one rollout, or let a cluster autoscaler make it.", "Compare requests with use; lower those that are never needed."],
+            &[
+                "Keep headroom for one rollout, or let a cluster autoscaler make it.",
+                "Compare requests with use; lower those that are never needed.",
+            ],
         ),
         CauseClass::UnsatisfiableConstraints => (
             "Selectors, affinity, taints or volumes left no node for the pods.",
@@ -47,13 +65,22 @@ pub(super) fn of(class: CauseClass) -> (&'static str, &'static [&'static str]) {
         ),
         CauseClass::MissingReference => (
             "The workload refers to an object or key that does not exist.",
-            &["Deploy referenced objects with the workload, and before it.", "Check references in the pipeline with a server-side dry run."],
+            &[
+                "Deploy referenced objects with the workload, and before it.",
+                "Check references in the pipeline with a server-side dry run.",
+            ],
         ),
-        CauseClass::NodeFault => ("A node failed or was under pressure.", &["Spread replicas over nodes.", "Repair or replace unhealthy nodes automatically."]),
+        CauseClass::NodeFault => (
+            "A node failed or was under pressure.",
+            &["Spread replicas over nodes.", "Repair or replace unhealthy nodes automatically."],
+        ),
         CauseClass::AdmissionRefused => (
             "A quota, a limit range or an admission rule refused the pods.",
             &["Run a server-side dry run in the pipeline.", "Alert on quota use before it is full."],
         ),
-        CauseClass::Unknown => ("The cause could not be proven from what the cluster shows.", &["Add the observation that was missing: log lines at exit, metrics, events."]),
+        CauseClass::Unknown => (
+            "The cause could not be proven from what the cluster shows.",
+            &["Add the observation that was missing: log lines at exit, metrics, events."],
+        ),
     }
 }

@@ -10,7 +10,9 @@ mod post_mortem;
 mod state;
 
 pub use correlation::{RootKey, Scored, home, incident_severity, open_issue, root_of, score, signal_name};
-pub use naming::{anomaly_name, audit_name, hash_hex, incident_id, insight_name, issue_name, label, plan_name, post_mortem_name};
+pub use naming::{
+    anomaly_name, audit_name, hash_hex, incident_id, insight_name, issue_name, label, plan_name, post_mortem_name,
+};
 pub use post_mortem::{ReportInput, report};
 pub use state::{Decision, Effect, Facts, Members, Moved, Settings, decide};
 

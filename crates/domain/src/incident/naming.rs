@@ -14,7 +14,12 @@ pub fn hash_hex(parts: &[&str], digits: usize) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().flat_map(|byte| [byte >> 4, byte & 15]).take(digits).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    hash.finalize()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .take(digits)
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 /// Any text as an RFC 1123 label of at most 63 characters that ends in `-<hash>`; only the text is cut.
@@ -36,7 +41,8 @@ fn named(text: &str, hash: &str) -> String {
 
 /// Any text as a label value: legal characters, at most 63, two long texts stay two.
 pub fn label(text: &str) -> String {
-    let legal: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }).collect();
+    let legal: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }).collect();
     let ends = ['-', '_', '.'];
     if legal.len() <= MAX {
         return legal.trim_matches(ends).to_owned();

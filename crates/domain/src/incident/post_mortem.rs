@@ -38,7 +38,10 @@ pub fn report(input: &ReportInput<'_>) -> PostMortemStatus {
     let cause = status.root_cause.clone().or_else(|| input.insight.and_then(|i| i.status.as_ref()?.root_cause.clone()));
     let (lesson, prevention) = cause.as_ref().map(|c| lessons::of(c.class)).unzip();
     let duration = human(ended.duration_since(began));
-    let statement = cause.as_ref().map(|c| c.statement.clone()).or_else(|| input.insight.and_then(|i| i.status.as_ref()?.analysis.clone()));
+    let statement = cause
+        .as_ref()
+        .map(|c| c.statement.clone())
+        .or_else(|| input.insight.and_then(|i| i.status.as_ref()?.analysis.clone()));
     let resolution = status.resolution.clone().unwrap_or_else(|| "the signals cleared".to_owned());
     let resource = &issue.spec.resource;
     let mut prevention: Vec<String> = prevention.unwrap_or_default().iter().map(|s| (*s).to_owned()).collect();
@@ -47,7 +50,14 @@ pub fn report(input: &ReportInput<'_>) -> PostMortemStatus {
         state: Some(PostMortemState::Open),
         generated_at: Some(Time(input.now)),
         duration: Some(duration.clone()),
-        summary: Some(format!("{} {}/{}: {} It was over after {duration}: {resolution}.", resource.kind, resource.namespace, resource.name, statement.clone().unwrap_or_else(|| issue.spec.description.clone()), resolution = resolution.trim_end_matches('.'))),
+        summary: Some(format!(
+            "{} {}/{}: {} It was over after {duration}: {resolution}.",
+            resource.kind,
+            resource.namespace,
+            resource.name,
+            statement.clone().unwrap_or_else(|| issue.spec.description.clone()),
+            resolution = resolution.trim_end_matches('.')
+        )),
         root_cause: Some(statement.unwrap_or_else(|| "No cause could be proven.".to_owned())),
         cause,
         impact: Some(impact(issue, &duration)),
@@ -65,29 +75,49 @@ pub fn report(input: &ReportInput<'_>) -> PostMortemStatus {
 
 fn began(issue: &Issue) -> Option<Timestamp> {
     let status = issue.status.as_ref();
-    status.and_then(|s| s.first_seen.as_ref().or(s.detected_at.as_ref())).or(issue.metadata.creation_timestamp.as_ref()).map(|t| t.0)
+    status
+        .and_then(|s| s.first_seen.as_ref().or(s.detected_at.as_ref()))
+        .or(issue.metadata.creation_timestamp.as_ref())
+        .map(|t| t.0)
 }
 
 fn failed(status: &api::issue::IssueStatus) -> Vec<String> {
-    status.failed_attempts.iter().map(|f| format!("Attempt {} ({}) did not help: {}.", f.attempt, f.plan, f.reason.trim_end_matches('.'))).collect()
+    status
+        .failed_attempts
+        .iter()
+        .map(|f| format!("Attempt {} ({}) did not help: {}.", f.attempt, f.plan, f.reason.trim_end_matches('.')))
+        .collect()
 }
 
 fn impact(issue: &Issue, duration: &str) -> String {
     let status = issue.status.clone().unwrap_or_default();
     let count = status.affected_resources.len().max(1);
-    let what = if count == 1 { format!("{} {}", issue.spec.resource.kind, issue.spec.resource.name) } else { format!("{count} workloads") };
+    let what = if count == 1 {
+        format!("{} {}", issue.spec.resource.kind, issue.spec.resource.name)
+    } else {
+        format!("{count} workloads")
+    };
     let severity = format!("{:?}", issue.spec.severity).to_lowercase();
-    format!("{what} in namespace {} degraded for {duration}, severity {severity}, {} signals.", issue.spec.resource.namespace, status.anomaly_count.unwrap_or(1))
+    format!(
+        "{what} in namespace {} degraded for {duration}, severity {severity}, {} signals.",
+        issue.spec.resource.namespace,
+        status.anomaly_count.unwrap_or(1)
+    )
 }
 
 fn timeline(input: &ReportInput<'_>, began: Timestamp, ended: Timestamp) -> Vec<PostMortemTimeline> {
     let mut lines = Vec::new();
-    let mut say = |at: Timestamp, type_: &str, detail: String| lines.push((at, PostMortemTimeline { timestamp: Time(at), type_: type_.to_owned(), detail }));
+    let mut say = |at: Timestamp, type_: &str, detail: String| {
+        lines.push((at, PostMortemTimeline { timestamp: Time(at), type_: type_.to_owned(), detail }))
+    };
     say(began, "detected", input.issue.spec.description.clone());
     if let Some(status) = input.insight.and_then(|i| i.status.as_ref())
         && let Some(at) = &status.generated_at
     {
-        let said = status.root_cause.as_ref().map_or_else(|| status.analysis.clone().unwrap_or_default(), |c| c.statement.clone());
+        let said = status
+            .root_cause
+            .as_ref()
+            .map_or_else(|| status.analysis.clone().unwrap_or_default(), |c| c.statement.clone());
         say(at.0, "analysed", format!("{said} (by {})", status.answered_by.as_deref().unwrap_or("the analyser")));
     }
     for request in input.requests {
@@ -97,7 +127,11 @@ fn timeline(input: &ReportInput<'_>, began: Timestamp, ended: Timestamp) -> Vec<
         }
         for vote in request.status.iter().flat_map(|s| &s.decisions) {
             let because = vote.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
-            say(vote.timestamp.0, &vote.decision, format!("{} {} {}{because}", vote.approver, vote.decision, request.spec.remediation_plan_ref));
+            say(
+                vote.timestamp.0,
+                &vote.decision,
+                format!("{} {} {}{because}", vote.approver, vote.decision, request.spec.remediation_plan_ref),
+            );
         }
     }
     for plan in input.plans {
@@ -150,7 +184,10 @@ fn trend(input: &ReportInput<'_>) -> PostMortemTrending {
     let mut related: Vec<String> = input
         .others
         .iter()
-        .filter(|pm| pm.spec.resource == input.issue.spec.resource && pm.spec.issue_ref.name != input.issue.metadata.name.clone().unwrap_or_default())
+        .filter(|pm| {
+            pm.spec.resource == input.issue.spec.resource
+                && pm.spec.issue_ref.name != input.issue.metadata.name.clone().unwrap_or_default()
+        })
         .filter(|pm| pm.metadata.creation_timestamp.as_ref().is_some_and(|t| t.0 >= since))
         .filter_map(|pm| pm.metadata.name.clone())
         .collect();

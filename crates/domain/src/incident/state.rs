@@ -23,7 +23,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_attempts: 5, stability: SignedDuration::from_secs(10), analysis_deadline: SignedDuration::from_mins(2) }
+        Self {
+            max_attempts: 5,
+            stability: SignedDuration::from_secs(10),
+            analysis_deadline: SignedDuration::from_mins(2),
+        }
     }
 }
 
@@ -117,7 +121,8 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings, now: Timestamp) -> Decisio
         return Decision { effects: Vec::new(), status, moved: None, look_again: None };
     }
     observe(&mut status, facts, settings, now);
-    let mut machine = Machine { facts, settings, now, d: Decision { effects: Vec::new(), status, moved: None, look_again: None } };
+    let mut machine =
+        Machine { facts, settings, now, d: Decision { effects: Vec::new(), status, moved: None, look_again: None } };
     if !machine.recovered(state) {
         match state {
             State::Detected => machine.detected(),
@@ -134,7 +139,8 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings, now: Timestamp) -> Decisio
 fn observe(status: &mut IssueStatus, facts: &Facts<'_>, settings: &Settings, now: Timestamp) {
     let (issue, members) = (facts.issue, facts.members);
     let created = issue.metadata.creation_timestamp.as_ref().map_or(now, |t| t.0);
-    let first = [status.first_seen.as_ref().map(|t| t.0), members.first_seen].into_iter().flatten().min().unwrap_or(created);
+    let first =
+        [status.first_seen.as_ref().map(|t| t.0), members.first_seen].into_iter().flatten().min().unwrap_or(created);
     status.first_seen = Some(Time(first));
     status.detected_at = Some(Time(first));
     status.observed_generation = issue.metadata.generation;
@@ -177,7 +183,12 @@ impl Machine<'_> {
         let message = message.into();
         self.d.status.state = Some(to);
         let generation = self.facts.issue.metadata.generation;
-        for (type_, of) in [(ANALYZING, State::Analyzing), (REMEDIATING, State::Remediating), (RESOLVED, State::Resolved), (ESCALATED, State::Escalated)] {
+        for (type_, of) in [
+            (ANALYZING, State::Analyzing),
+            (REMEDIATING, State::Remediating),
+            (RESOLVED, State::Resolved),
+            (ESCALATED, State::Escalated),
+        ] {
             set(&mut self.d.status.conditions, type_, to == of, reason, &message, generation, self.now);
         }
         if to == State::Resolved {
@@ -199,7 +210,10 @@ impl Machine<'_> {
             return false;
         }
         let attempt = self.attempt();
-        let acting = self.plan(attempt).and_then(|p| p.status.as_ref()?.state).is_some_and(|s| !matches!(s, RemediationState::Pending | RemediationState::WaitingApproval));
+        let acting = self
+            .plan(attempt)
+            .and_then(|p| p.status.as_ref()?.state)
+            .is_some_and(|s| !matches!(s, RemediationState::Pending | RemediationState::WaitingApproval));
         let cancelled = self.plan(attempt).is_some_and(was_cancelled);
         let Some(since) = self.facts.members.clear_since() else { return false };
         if state == State::Remediating && acting && !cancelled {
@@ -215,7 +229,11 @@ impl Machine<'_> {
             State::Contained => ("HumanActionRestoredService", "the signals cleared after it was contained"),
             _ => ("SelfRecovered", "the signals cleared before anything was done"),
         };
-        self.to(State::Resolved, reason, format!("{how}, and have been gone for {} s", self.settings.stability.as_secs()));
+        self.to(
+            State::Resolved,
+            reason,
+            format!("{how}, and have been gone for {} s", self.settings.stability.as_secs()),
+        );
         true
     }
 
@@ -235,14 +253,32 @@ impl Machine<'_> {
         if self.answered(attempt) {
             return;
         }
-        let begun = self.d.status.conditions.iter().find(|c| c.type_ == ANALYZING).map_or(self.now, |c| c.last_transition_time.0);
+        let begun = self
+            .d
+            .status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == ANALYZING)
+            .map_or(self.now, |c| c.last_transition_time.0);
         let due = begun.saturating_add(self.settings.analysis_deadline).unwrap_or(self.now);
         if due <= self.now {
-            let why = self.facts.insight.and_then(|i| i.status.as_ref()).and_then(|s| s.conditions.iter().find(|c| c.type_ == api::conditions::ANALYZED && c.status != "True")).map_or_else(|| "no server has answered".to_owned(), |c| c.message.clone());
-            self.escalate("AnalysisDeadlineExceeded", format!("no analysis within {} s: {why}; it is still being asked for", self.settings.analysis_deadline.as_secs()));
+            let why = self
+                .facts
+                .insight
+                .and_then(|i| i.status.as_ref())
+                .and_then(|s| s.conditions.iter().find(|c| c.type_ == api::conditions::ANALYZED && c.status != "True"))
+                .map_or_else(|| "no server has answered".to_owned(), |c| c.message.clone());
+            self.escalate(
+                "AnalysisDeadlineExceeded",
+                format!(
+                    "no analysis within {} s: {why}; it is still being asked for",
+                    self.settings.analysis_deadline.as_secs()
+                ),
+            );
         } else {
             // Made again if somebody deleted it.
-            if self.facts.insight.is_none() || self.facts.insight.is_some_and(|i| i.spec.attempt.unwrap_or(1) < attempt) {
+            if self.facts.insight.is_none() || self.facts.insight.is_some_and(|i| i.spec.attempt.unwrap_or(1) < attempt)
+            {
                 self.d.effects.push(Effect::Analyse { attempt });
             }
             self.look(Some(due));
@@ -252,10 +288,15 @@ impl Machine<'_> {
     /// Acts on the analysis of this attempt, if it is there.
     fn answered(&mut self, attempt: i32) -> bool {
         let Some(status) = self.facts.insight.and_then(|i| i.status.as_ref()) else { return false };
-        if status.analyzed_attempt.unwrap_or(0) < attempt || status.analysis.as_deref().is_none_or(|a| a.trim().is_empty()) {
+        if status.analyzed_attempt.unwrap_or(0) < attempt
+            || status.analysis.as_deref().is_none_or(|a| a.trim().is_empty())
+        {
             return false;
         }
-        let analysis = status.root_cause.as_ref().map_or_else(|| status.analysis.clone().unwrap_or_default(), |c| c.statement.clone());
+        let analysis = status
+            .root_cause
+            .as_ref()
+            .map_or_else(|| status.analysis.clone().unwrap_or_default(), |c| c.statement.clone());
         let actions = actions(status);
         if actions.is_empty() {
             let advice = status.recommendations.first().map(|r| format!("; {r}")).unwrap_or_default();
@@ -287,25 +328,45 @@ impl Machine<'_> {
         let Some(status) = plan.status.clone() else { return };
         let result = status.result.clone().unwrap_or_default();
         match status.state {
-            Some(RemediationState::Completed) => self.to(State::Resolved, "RemediationSucceeded", format!("{name} helped: {result}")),
+            Some(RemediationState::Completed) => {
+                self.to(State::Resolved, "RemediationSucceeded", format!("{name} helped: {result}"))
+            }
             Some(RemediationState::Failed | RemediationState::RolledBack) if was_cancelled(&plan) => {}
             Some(RemediationState::Failed | RemediationState::RolledBack) => match refusal(&status.conditions) {
                 Some("Rejected") => self.escalate("ApprovalRejected", format!("{name} was rejected: {result}")),
                 Some(_) => self.escalate("ApprovalExpired", format!("nobody decided on {name} in time: {result}")),
                 None => self.failed(&plan, attempt, &result),
             },
-            None | Some(RemediationState::Pending | RemediationState::WaitingApproval | RemediationState::Executing | RemediationState::Verifying) => {}
+            None
+            | Some(
+                RemediationState::Pending
+                | RemediationState::WaitingApproval
+                | RemediationState::Executing
+                | RemediationState::Verifying,
+            ) => {}
         }
     }
 
     fn failed(&mut self, plan: &RemediationPlan, attempt: i32, reason: &str) {
         let name = plan.metadata.name.clone().unwrap_or_default();
         let ended = plan.status.as_ref().and_then(|s| s.completed_at.clone()).unwrap_or(Time(self.now));
-        self.d.status.failed_attempts.push(FailedAttempt { attempt, plan: name.clone(), actions: plan.spec.actions.clone(), reason: reason.chars().take(1000).collect(), time: ended });
+        self.d.status.failed_attempts.push(FailedAttempt {
+            attempt,
+            plan: name.clone(),
+            actions: plan.spec.actions.clone(),
+            reason: reason.chars().take(1000).collect(),
+            time: ended,
+        });
         if attempt >= self.d.status.max_remediation_attempts {
-            self.escalate("MaxAttemptsReached", format!("{attempt} attempts did not help; the last one, {name}: {reason}"));
+            self.escalate(
+                "MaxAttemptsReached",
+                format!("{attempt} attempts did not help; the last one, {name}: {reason}"),
+            );
         } else {
-            self.analyse_again("ReanalysisRequested", &format!("{name} did not help ({reason}); another way is looked for"));
+            self.analyse_again(
+                "ReanalysisRequested",
+                &format!("{name} did not help ({reason}); another way is looked for"),
+            );
         }
     }
 
@@ -317,7 +378,12 @@ impl Machine<'_> {
 
     /// An analysis that came late is still good; anything else is with people now.
     fn escalated(&mut self) {
-        let late = self.d.status.conditions.iter().any(|c| c.type_ == ESCALATED && c.status == "True" && c.reason == "AnalysisDeadlineExceeded");
+        let late = self
+            .d
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == ESCALATED && c.status == "True" && c.reason == "AnalysisDeadlineExceeded");
         if late {
             let attempt = self.attempt();
             if self.facts.insight.is_none() {
@@ -334,20 +400,39 @@ impl Machine<'_> {
 /// The actions that this platform knows.
 fn actions(status: &api::ai_insight::AIInsightStatus) -> Vec<RemediationAction> {
     let known = |name: &str| serde_json::from_value::<ActionType>(serde_json::Value::String(name.to_owned())).ok();
-    status.suggested_actions.iter().filter_map(|a| known(&a.action).map(|type_| RemediationAction { type_, params: a.params.clone() })).collect()
+    status
+        .suggested_actions
+        .iter()
+        .filter_map(|a| known(&a.action).map(|type_| RemediationAction { type_, params: a.params.clone() }))
+        .collect()
 }
 
 /// Reason for which people or time refused a plan.
 fn refusal(conditions: &[Condition]) -> Option<&str> {
-    conditions.iter().find(|c| c.type_ == api::conditions::APPROVED && c.status == "False").map(|c| c.reason.as_str()).filter(|r| matches!(*r, "Rejected" | "Expired"))
+    conditions
+        .iter()
+        .find(|c| c.type_ == api::conditions::APPROVED && c.status == "False")
+        .map(|c| c.reason.as_str())
+        .filter(|r| matches!(*r, "Rejected" | "Expired"))
 }
 
 fn was_cancelled(plan: &RemediationPlan) -> bool {
-    plan.status.iter().flat_map(|s| &s.conditions).any(|c| c.type_ == api::conditions::EXECUTED && c.status == "False" && c.reason == "Cancelled")
+    plan.status
+        .iter()
+        .flat_map(|s| &s.conditions)
+        .any(|c| c.type_ == api::conditions::EXECUTED && c.status == "False" && c.reason == "Cancelled")
 }
 
 /// Sets a condition; the transition time moves with the status only. A condition that never held is not added.
-fn set(conditions: &mut Vec<Condition>, type_: &str, holds: bool, reason: &str, message: &str, generation: Option<i64>, now: Timestamp) {
+fn set(
+    conditions: &mut Vec<Condition>,
+    type_: &str,
+    holds: bool,
+    reason: &str,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
     let value = if holds { "True" } else { "False" };
     let message: String = message.chars().take(4000).collect();
     match conditions.iter_mut().find(|c| c.type_ == type_) {
@@ -355,9 +440,17 @@ fn set(conditions: &mut Vec<Condition>, type_: &str, holds: bool, reason: &str, 
             if old.status != value {
                 old.last_transition_time = Time(now);
             }
-            (old.status, old.reason, old.message, old.observed_generation) = (value.to_owned(), reason.to_owned(), message, generation);
+            (old.status, old.reason, old.message, old.observed_generation) =
+                (value.to_owned(), reason.to_owned(), message, generation);
         }
-        None if holds => conditions.push(Condition { type_: type_.to_owned(), status: value.to_owned(), reason: reason.to_owned(), message, observed_generation: generation, last_transition_time: Time(now) }),
+        None if holds => conditions.push(Condition {
+            type_: type_.to_owned(),
+            status: value.to_owned(),
+            reason: reason.to_owned(),
+            message,
+            observed_generation: generation,
+            last_transition_time: Time(now),
+        }),
         None => {}
     }
 }

@@ -16,7 +16,17 @@ fn issue() -> Issue {
     let resource = ResourceRef { kind: "Deployment".into(), name: "web".into(), namespace: "shop".into() };
     let mut issue = Issue::new(
         "web-1",
-        IssueSpec { correlation_id: None, description: "web fails".into(), resource, risk_score: Some(25), severity: Severity::High, signal_type: None, source: Source::Watcher, root: None, resource_uid: None },
+        IssueSpec {
+            correlation_id: None,
+            description: "web fails".into(),
+            resource,
+            risk_score: Some(25),
+            severity: Severity::High,
+            signal_type: None,
+            source: Source::Watcher,
+            root: None,
+            resource_uid: None,
+        },
     );
     issue.metadata.namespace = Some("shop".into());
     issue.metadata.creation_timestamp = Some(Time(at(0)));
@@ -24,9 +34,28 @@ fn issue() -> Issue {
 }
 
 fn insight(attempt: i32, action: Option<(&str, &str)>) -> AIInsight {
-    let mut insight = AIInsight::new("web-1-insight", AIInsightSpec { issue_ref: IssueRef { name: "web-1".into() }, model: String::new(), provider: String::new(), attempt: Some(attempt) });
-    let actions = action.map(|(action, revision)| AIInsightSuggestedAction { action: action.into(), description: None, name: "a".into(), params: [("toRevision".to_owned(), revision.to_owned())].into() });
-    insight.status = Some(AIInsightStatus { analysis: Some("the image is gone".into()), analyzed_attempt: Some(attempt), suggested_actions: actions.into_iter().collect(), confidence: Some(0.9), ..AIInsightStatus::default() });
+    let mut insight = AIInsight::new(
+        "web-1-insight",
+        AIInsightSpec {
+            issue_ref: IssueRef { name: "web-1".into() },
+            model: String::new(),
+            provider: String::new(),
+            attempt: Some(attempt),
+        },
+    );
+    let actions = action.map(|(action, revision)| AIInsightSuggestedAction {
+        action: action.into(),
+        description: None,
+        name: "a".into(),
+        params: [("toRevision".to_owned(), revision.to_owned())].into(),
+    });
+    insight.status = Some(AIInsightStatus {
+        analysis: Some("the image is gone".into()),
+        analyzed_attempt: Some(attempt),
+        suggested_actions: actions.into_iter().collect(),
+        confidence: Some(0.9),
+        ..AIInsightStatus::default()
+    });
     insight
 }
 
@@ -34,24 +63,62 @@ fn plan(attempt: i32, state: RemediationState, refused: Option<&str>) -> Remedia
     let mut plan = RemediationPlan::new(
         &plan_name("web-1", attempt),
         RemediationPlanSpec {
-            actions: vec![RemediationAction { type_: ActionType::RollbackDeployment, params: [("toRevision".to_owned(), attempt.to_string())].into() }],
-            agentic_history: vec![], agentic_max_steps: None, agentic_mode: None, attempt, issue_ref: IssueRef { name: "web-1".into() }, safety_constraints: vec![], strategy: "s".into(), resource: None, resource_uid: None, severity: None, confidence: None,
+            actions: vec![RemediationAction {
+                type_: ActionType::RollbackDeployment,
+                params: [("toRevision".to_owned(), attempt.to_string())].into(),
+            }],
+            agentic_history: vec![],
+            agentic_max_steps: None,
+            agentic_mode: None,
+            attempt,
+            issue_ref: IssueRef { name: "web-1".into() },
+            safety_constraints: vec![],
+            strategy: "s".into(),
+            resource: None,
+            resource_uid: None,
+            severity: None,
+            confidence: None,
         },
     );
-    let conditions = refused.map(|reason| Condition { type_: "Approved".into(), status: "False".into(), reason: reason.into(), message: "m".into(), last_transition_time: Time(at(0)), observed_generation: None });
-    plan.status = Some(RemediationPlanStatus { state: Some(state), result: Some("because".into()), conditions: conditions.into_iter().collect(), ..RemediationPlanStatus::default() });
+    let conditions = refused.map(|reason| Condition {
+        type_: "Approved".into(),
+        status: "False".into(),
+        reason: reason.into(),
+        message: "m".into(),
+        last_transition_time: Time(at(0)),
+        observed_generation: None,
+    });
+    plan.status = Some(RemediationPlanStatus {
+        state: Some(state),
+        result: Some("because".into()),
+        conditions: conditions.into_iter().collect(),
+        ..RemediationPlanStatus::default()
+    });
     plan
 }
 
 fn firing() -> Members {
-    Members { names: vec!["a".into()], count: 1, firing: 1, first_seen: Some(at(-5)), last_cleared: None, affected: vec![] }
+    Members {
+        names: vec!["a".into()],
+        count: 1,
+        firing: 1,
+        first_seen: Some(at(-5)),
+        last_cleared: None,
+        affected: vec![],
+    }
 }
 
 fn clear(since: i64) -> Members {
     Members { firing: 0, last_cleared: Some(at(since)), ..firing() }
 }
 
-fn step(issue: &mut Issue, insight: Option<&AIInsight>, plans: &[&RemediationPlan], members: &Members, now: i64) -> Decision {
+fn step(
+    issue: &mut Issue,
+    insight: Option<&AIInsight>,
+    plans: &[&RemediationPlan],
+    members: &Members,
+    now: i64,
+) -> Decision {
     let decision = decide(&Facts { issue, insight, plans, members }, &Settings::default(), at(now));
     issue.status = Some(decision.status.clone());
     decision
@@ -79,7 +146,10 @@ fn the_straight_way() {
     assert_eq!(state(&i), IssueState::Resolved);
     let conditions = &i.status.as_ref().unwrap().conditions;
     let value = |t: &str| conditions.iter().find(|c| c.type_ == t).map(|c| c.status.clone());
-    assert_eq!((value("Analyzing").unwrap(), value("Remediating").unwrap(), value("Resolved").unwrap(), value("Escalated")), ("False".into(), "False".into(), "True".into(), None));
+    assert_eq!(
+        (value("Analyzing").unwrap(), value("Remediating").unwrap(), value("Resolved").unwrap(), value("Escalated")),
+        ("False".into(), "False".into(), "True".into(), None)
+    );
 }
 
 #[test]
@@ -148,9 +218,22 @@ fn nothing_to_do_and_no_answer_go_to_people_and_come_back() {
 #[test]
 fn names_are_legal_and_keep_their_hash() {
     let long = "a-very-long-workload-name-that-goes-on-and-on-".repeat(4);
-    for name in [anomaly_name(&long, "deploy_failing", "id", at(0)), issue_name(&long, "s", "root", ""), post_mortem_name(&long, "u", 0), issue_name("ÄÖ._", "s", "r", ""), label(&long)] {
-        assert!(name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
-        assert!(name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
+    for name in [
+        anomaly_name(&long, "deploy_failing", "id", at(0)),
+        issue_name(&long, "s", "root", ""),
+        post_mortem_name(&long, "u", 0),
+        issue_name("ÄÖ._", "s", "r", ""),
+        label(&long),
+    ] {
+        assert!(
+            name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+            "{name}"
+        );
+        assert!(
+            name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && name.ends_with(|c: char| c.is_ascii_alphanumeric()),
+            "{name}"
+        );
     }
     assert_ne!(anomaly_name(&long, "s", "1", at(0)), anomaly_name(&long, "s", "2", at(0)));
     assert_ne!(issue_name("web", "s", "r", ""), issue_name("web", "s", "r", "web-1"));
@@ -176,13 +259,28 @@ fn any_order_of_events_keeps_the_machine_on_its_edges() {
             let event = word / 7_u32.pow(n) % 7;
             let attempt = i.status.as_ref().map_or(1, |s| s.failed_attempts.len() as i32 + 1);
             let ins = insight(attempt, (event != 0).then_some(("RollbackDeployment", "1")));
-            let p = plan(attempt, match event { 2 => RemediationState::Failed, 3 => RemediationState::Completed, _ => RemediationState::WaitingApproval }, (event == 4).then_some("Rejected"));
+            let p = plan(
+                attempt,
+                match event {
+                    2 => RemediationState::Failed,
+                    3 => RemediationState::Completed,
+                    _ => RemediationState::WaitingApproval,
+                },
+                (event == 4).then_some("Rejected"),
+            );
             let members = if event == 5 { clear(0) } else { firing() };
             let insight = (event != 6).then_some(&ins);
             let plans: Vec<&RemediationPlan> = if event >= 2 { vec![&p] } else { vec![] };
             step(&mut i, insight, &plans, &members, i64::from(n) * 20);
             let now = state(&i);
-            let legal = before == now || matches!((before, now), (Detected, Analyzing) | (Analyzing, Remediating | Resolved | Escalated) | (Remediating, Analyzing | Resolved | Escalated) | (Escalated, Resolved | Remediating));
+            let legal = before == now
+                || matches!(
+                    (before, now),
+                    (Detected, Analyzing)
+                        | (Analyzing, Remediating | Resolved | Escalated)
+                        | (Remediating, Analyzing | Resolved | Escalated)
+                        | (Escalated, Resolved | Remediating)
+                );
             assert!(legal, "{before:?} → {now:?} in {word}");
             before = now;
         }
@@ -196,15 +294,42 @@ fn the_report_tells_the_story() {
     let mut ins = insight(1, Some(("RollbackDeployment", "1")));
     let s = ins.status.as_mut().unwrap();
     s.generated_at = Some(Time(at(1)));
-    s.root_cause = Some(RootCause { object: ObjectRef { kind: "Deployment".into(), name: "web".into(), ..ObjectRef::default() }, path: None, value: None, class: CauseClass::ImageNotFound, statement: "Image shop/web:nope does not exist.".into(), confidence: 0.95, proof: vec![], ruled_out: vec![] });
+    s.root_cause = Some(RootCause {
+        object: ObjectRef { kind: "Deployment".into(), name: "web".into(), ..ObjectRef::default() },
+        path: None,
+        value: None,
+        class: CauseClass::ImageNotFound,
+        statement: "Image shop/web:nope does not exist.".into(),
+        confidence: 0.95,
+        proof: vec![],
+        ruled_out: vec![],
+    });
     step(&mut i, Some(&ins), &[], &firing(), 1);
     let mut p = plan(1, RemediationState::Completed, None);
     p.status.as_mut().unwrap().completed_at = Some(Time(at(30)));
     step(&mut i, Some(&ins), &[&p], &clear(20), 31);
-    let report = report(&ReportInput { issue: &i, insight: Some(&ins), plans: &[&p], requests: &[], others: &[], now: at(31) + SignedDuration::from_secs(1) });
-    assert_eq!(report.timeline.iter().map(|l| l.type_.as_str()).collect::<Vec<_>>(), ["detected", "analysed", "verified", "resolved"]);
+    let report = report(&ReportInput {
+        issue: &i,
+        insight: Some(&ins),
+        plans: &[&p],
+        requests: &[],
+        others: &[],
+        now: at(31) + SignedDuration::from_secs(1),
+    });
+    assert_eq!(
+        report.timeline.iter().map(|l| l.type_.as_str()).collect::<Vec<_>>(),
+        ["detected", "analysed", "verified", "resolved"]
+    );
     assert_eq!(report.duration.as_deref(), Some("36s"));
-    assert_eq!(report.summary.as_deref(), Some("Deployment shop/web: Image shop/web:nope does not exist. It was over after 36s: web-1-plan-1 helped: because."));
-    assert_eq!(report.impact.as_deref(), Some("Deployment web in namespace shop degraded for 36s, severity high, 1 signals."));
+    assert_eq!(
+        report.summary.as_deref(),
+        Some(
+            "Deployment shop/web: Image shop/web:nope does not exist. It was over after 36s: web-1-plan-1 helped: because."
+        )
+    );
+    assert_eq!(
+        report.impact.as_deref(),
+        Some("Deployment web in namespace shop degraded for 36s, severity high, 1 signals.")
+    );
     assert!(report.prevention_actions.iter().any(|p| p.contains("image exists")));
 }

@@ -81,7 +81,9 @@ pub fn next_step(plan: &RemediationPlan) -> NextStep {
                 StepPhase::Done => {}
                 StepPhase::Intended => return NextStep::Resume { at, action, effect },
                 StepPhase::Failed => {
-                    return NextStep::Broken { why: step.message.clone().unwrap_or_else(|| "a step failed".to_owned()) };
+                    return NextStep::Broken {
+                        why: step.message.clone().unwrap_or_else(|| "a step failed".to_owned()),
+                    };
                 }
                 StepPhase::RollingBack | StepPhase::RolledBack | StepPhase::RollbackFailed => {
                     return NextStep::Broken { why: "the plan is being rolled back".to_owned() };
@@ -119,7 +121,10 @@ pub fn recognise(step: &ExecutionStep, target: Option<&Value>) -> Recognised {
     }
     let place = format!("{} {}/{}", snapshot.resource_kind, snapshot.namespace, snapshot.resource_name);
     let Some(target) = same else {
-        return Recognised::Refuse(Refusal::new("TargetReplaced", format!("{place} was deleted, or deleted and made again")));
+        return Recognised::Refuse(Refusal::new(
+            "TargetReplaced",
+            format!("{place} was deleted, or deleted and made again"),
+        ));
     };
     let Ok(before) = saved(snapshot) else {
         return Recognised::Refuse(Refusal::new("NoSnapshot", format!("the snapshot of {place} cannot be read")));

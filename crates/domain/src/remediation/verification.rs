@@ -79,12 +79,7 @@ fn first_seen(anomaly: &Anomaly) -> Option<Timestamp> {
 
 fn describe(anomaly: &Anomaly) -> String {
     let signal = serde_json::to_value(anomaly.spec.signal_type).unwrap_or_default();
-    format!(
-        "{} on {} {}",
-        signal.as_str().unwrap_or("signal"),
-        anomaly.spec.resource.kind,
-        anomaly.spec.resource.name
-    )
+    format!("{} on {} {}", signal.as_str().unwrap_or("signal"), anomaly.spec.resource.kind, anomaly.spec.resource.name)
 }
 
 /// Health of a workload.

@@ -59,7 +59,13 @@ pub fn config() -> watcher::Config {
 impl Hub {
     /// A hub whose watches run under `supervisor`.
     pub fn new(supervisor: &Supervisor, metrics: &Metrics) -> Self {
-        Self { supervisor: supervisor.clone(), metrics: metrics.clone(), state: Arc::default(), changed: signal::Sender::new(()), reports: None }
+        Self {
+            supervisor: supervisor.clone(),
+            metrics: metrics.clone(),
+            state: Arc::default(),
+            changed: signal::Sender::new(()),
+            reports: None,
+        }
     }
 
     /// The same hub; it writes an Event on every object that does not decode.
@@ -171,7 +177,10 @@ impl Hub {
         let Undecodable { kind, key, error } = object;
         tracing::warn!(kind, object = %key, error, "the object does not decode and is left out; remedy: correct or delete it");
         if let Some(reports) = &self.reports {
-            let _ = reports.send((reference, format!("This object cannot be read and is ignored: {error}. Correct it or delete it.")));
+            let _ = reports.send((
+                reference,
+                format!("This object cannot be read and is ignored: {error}. Correct it or delete it."),
+            ));
         }
     }
 

@@ -105,7 +105,13 @@ impl<K> Clone for Cache<K> {
 
 impl<K: Resource> Default for Cache<K> {
     fn default() -> Self {
-        Self { inner: Arc::new(Inner { objects: RwLock::default(), listeners: RwLock::default(), events: broadcast::Sender::new(BACKLOG) }) }
+        Self {
+            inner: Arc::new(Inner {
+                objects: RwLock::default(),
+                listeners: RwLock::default(),
+                events: broadcast::Sender::new(BACKLOG),
+            }),
+        }
     }
 }
 
@@ -145,7 +151,11 @@ impl<K: Resource> Cache<K> {
     /// The objects of one namespace.
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
         let from = Key::new(namespace, "");
-        self.read().range(from..).take_while(|(key, _)| key.namespace == namespace).map(|(_, object)| object.clone()).collect()
+        self.read()
+            .range(from..)
+            .take_while(|(key, _)| key.namespace == namespace)
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     /// How many objects there are.
@@ -194,7 +204,8 @@ impl<K: Resource> Cache<K> {
         let key = Key::of(&object);
         let object = Arc::new(object);
         let old = self.write().insert(key, object.clone());
-        let same = old.is_some_and(|old| old.resource_version().is_some() && old.resource_version() == object.resource_version());
+        let same = old
+            .is_some_and(|old| old.resource_version().is_some() && old.resource_version() == object.resource_version());
         if !same {
             self.tell(&Change::Applied(&object));
         }

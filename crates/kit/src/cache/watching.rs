@@ -43,7 +43,10 @@ where
             while let Some(event) = stream.next().await {
                 match event {
                     Ok(event) => self.handle(event),
-                    Err(error) if config.initial_list_strategy == InitialListStrategy::StreamingList && is_unknown_option(&error) => {
+                    Err(error)
+                        if config.initial_list_strategy == InitialListStrategy::StreamingList
+                            && is_unknown_option(&error) =>
+                    {
                         tracing::info!(kind = %self.kind, "the API server does not stream lists; pages are used");
                         config.initial_list_strategy = InitialListStrategy::ListWatch;
                         break;
@@ -97,7 +100,11 @@ where
             }
         }
         let now = self.cache.len();
-        self.hub.metrics.cache_objects.get_or_create(&Kind { kind: self.kind.clone() }).inc_by(now as i64 - self.counted as i64);
+        self.hub
+            .metrics
+            .cache_objects
+            .get_or_create(&Kind { kind: self.kind.clone() })
+            .inc_by(now as i64 - self.counted as i64);
         self.counted = now;
     }
 
@@ -139,7 +146,11 @@ where
         };
         let key = Key::new(metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
         self.cache.delete(&key);
-        self.hub.cannot_read(self.number, Undecodable { kind: self.kind.clone(), key: key.clone(), error: invalid.error }, reference);
+        self.hub.cannot_read(
+            self.number,
+            Undecodable { kind: self.kind.clone(), key: key.clone(), error: invalid.error },
+            reference,
+        );
         key
     }
 }
@@ -165,10 +176,16 @@ fn explain<K: Resource<DynamicType = ()>>(error: &watcher::Error) -> String {
     let resource = resource.trim_end_matches('.');
     match api_status(error) {
         Some(status) if status.is_not_found() => {
-            format!("the API server does not know {resource} ({}); remedy: install its CustomResourceDefinition", K::api_version(&()))
+            format!(
+                "the API server does not know {resource} ({}); remedy: install its CustomResourceDefinition",
+                K::api_version(&())
+            )
         }
         Some(status) if status.is_forbidden() => {
-            format!("list or watch of {resource} is refused ({}); remedy: grant get, list and watch on it", status.message)
+            format!(
+                "list or watch of {resource} is refused ({}); remedy: grant get, list and watch on it",
+                status.message
+            )
         }
         _ => format!("{error}; it is tried again"),
     }

@@ -64,7 +64,10 @@ where
                 Ok(Err(_)) => "error".to_owned(),
                 Err(_) => "timeout".to_owned(),
             };
-            metrics.api_seconds.get_or_create(&metrics::Kind { kind: resource.clone() }).observe(began.elapsed().as_secs_f64());
+            metrics
+                .api_seconds
+                .get_or_create(&metrics::Kind { kind: resource.clone() })
+                .observe(began.elapsed().as_secs_f64());
             metrics.api_requests.get_or_create(&metrics::Request { verb, resource, code }).inc();
             match answer {
                 Ok(answer) => answer.map_err(Into::into),

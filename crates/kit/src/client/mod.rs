@@ -38,7 +38,9 @@ pub enum ConnectError {
         remedy: &'static str,
     },
     /// There is no kubeconfig, and this is no pod.
-    #[error("no --kubeconfig was given and this process does not run in a pod ({why}); remedy: give --kubeconfig FILE, or run it in the cluster with a ServiceAccount")]
+    #[error(
+        "no --kubeconfig was given and this process does not run in a pod ({why}); remedy: give --kubeconfig FILE, or run it in the cluster with a ServiceAccount"
+    )]
     NotInCluster {
         /// What is missing.
         why: String,
@@ -72,7 +74,9 @@ async fn from_file(path: &PathBuf, context: Option<String>) -> Result<Config, Co
     let error = |why: String, remedy| ConnectError::Kubeconfig { path: path.display().to_string(), why, remedy };
     let file = Kubeconfig::read_from(path).map_err(|e| match e {
         KubeconfigError::ReadConfig(io, _) => error(io.to_string(), "check the path and its permissions"),
-        other => error(other.to_string(), "check that the file is a kubeconfig: `kubectl --kubeconfig FILE config view`"),
+        other => {
+            error(other.to_string(), "check that the file is a kubeconfig: `kubectl --kubeconfig FILE config view`")
+        }
     })?;
     let known: Vec<String> = file.contexts.iter().map(|context| context.name.clone()).collect();
     if let Some(name) = &context

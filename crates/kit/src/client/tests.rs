@@ -1,7 +1,12 @@
 use super::*;
 
 fn settings(kubeconfig: Option<PathBuf>, context: Option<&str>) -> Settings {
-    Settings { kubeconfig, context: context.map(str::to_owned), response_timeout: Duration::from_secs(1), user_agent: "test".into() }
+    Settings {
+        kubeconfig,
+        context: context.map(str::to_owned),
+        response_timeout: Duration::from_secs(1),
+        user_agent: "test".into(),
+    }
 }
 
 async fn refusal(kubeconfig: Option<PathBuf>, context: Option<&str>) -> String {
@@ -26,7 +31,9 @@ async fn every_refusal_names_the_file_and_the_remedy() {
     let broken = refusal(Some(path.clone()), None).await;
     assert!(broken.contains(&path.display().to_string()) && broken.contains("kubectl"), "{broken}");
 
-    let path = file("apiVersion: v1\nkind: Config\ncontexts: [{name: home, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\n");
+    let path = file(
+        "apiVersion: v1\nkind: Config\ncontexts: [{name: home, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\n",
+    );
     let unknown = refusal(Some(path), Some("work")).await;
     assert!(unknown.contains("\"work\"") && unknown.contains("home"), "{unknown}");
 

@@ -135,7 +135,10 @@ impl<R: Reconcile> Worker<R> {
     fn count(&self, failure: Option<&'static str>, took: Duration) {
         let (metrics, kind) = (&self.env.metrics, self.spec.name);
         metrics.reconcile_seconds.get_or_create(&Kind { kind: kind.to_owned() }).observe(took.as_secs_f64());
-        metrics.reconciles.get_or_create(&Outcome { kind, result: if failure.is_some() { "error" } else { "ok" } }).inc();
+        metrics
+            .reconciles
+            .get_or_create(&Outcome { kind, result: if failure.is_some() { "error" } else { "ok" } })
+            .inc();
         if let Some(reason) = failure {
             metrics.reconcile_errors.get_or_create(&Failure { kind, reason }).inc();
         }

@@ -63,7 +63,11 @@ fn map(name: &str, version: usize) -> ConfigMap {
     map
 }
 
-fn run<F: Fn(&str, usize) -> Result<Next, NoLuck> + Send + Sync + 'static>(cache: &Cache<ConfigMap>, workers: usize, answer: F) -> (Arc<Log>, Env) {
+fn run<F: Fn(&str, usize) -> Result<Next, NoLuck> + Send + Sync + 'static>(
+    cache: &Cache<ConfigMap>,
+    workers: usize,
+    answer: F,
+) -> (Arc<Log>, Env) {
     let (supervisor, _watch) = Supervisor::new();
     let env = Env { supervisor, metrics: Metrics::new("test"), clock: Arc::new(SystemClock) };
     let log = Arc::new(Log::default());
@@ -93,7 +97,8 @@ async fn concurrency_is_bounded_and_no_object_is_on_two_workers() {
 #[tokio::test(start_paused = true)]
 async fn a_transient_error_backs_off_and_a_success_ends_the_row() {
     let cache = Cache::of([map("m", 1)]);
-    let (log, _env) = run(&cache, 2, |_, count| if count < 5 { Err(NoLuck(Class::Transient)) } else { Ok(Next::OnChange) });
+    let (log, _env) =
+        run(&cache, 2, |_, count| if count < 5 { Err(NoLuck(Class::Transient)) } else { Ok(Next::OnChange) });
     tokio::time::sleep(Duration::from_secs(60)).await;
     let calls = log.calls.lock().unwrap();
     assert_eq!(calls.len(), 5);
@@ -140,7 +145,8 @@ async fn a_due_time_is_kept_and_a_change_comes_before_it() {
 #[tokio::test(start_paused = true)]
 async fn a_conflict_is_retried_at_once_and_then_like_any_trouble() {
     let cache = Cache::of([map("m", 1)]);
-    let (log, _env) = run(&cache, 1, |_, count| if count < 4 { Err(NoLuck(Class::Conflict)) } else { Ok(Next::OnChange) });
+    let (log, _env) =
+        run(&cache, 1, |_, count| if count < 4 { Err(NoLuck(Class::Conflict)) } else { Ok(Next::OnChange) });
     tokio::time::sleep(Duration::from_secs(60)).await;
     let calls = log.calls.lock().unwrap();
     let gaps: Vec<f64> = calls.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64() - 0.1).collect();

@@ -25,11 +25,20 @@ impl Observation {
         let holder = spec.and_then(|spec| spec.holder_identity.clone()).filter(|holder| !holder.is_empty());
         let renewed = spec.and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
         if self.expires.is_none() || holder != self.holder || renewed != self.renewed {
-            let theirs = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs);
+            let theirs = spec
+                .and_then(|spec| spec.lease_duration_seconds)
+                .and_then(|s| u64::try_from(s).ok())
+                .map(Duration::from_secs);
             self.expires = Some(now + theirs.unwrap_or(duration));
         }
         self.holder = holder;
         self.renewed = renewed;
+    }
+
+    /// Whether it is worth asking for the lease.
+    pub fn is_free(&self, me: &str, now: Instant) -> bool {
+        self.holder.as_deref().is_none_or(|holder| holder == me)
+            || self.until_expiry(now).is_none_or(|left| left.is_zero())
     }
 
     /// Time until the lease may be taken.
@@ -86,9 +95,18 @@ mod tests {
         let begin = Instant::now();
         // Renewed in 1970 by its own clock: that says nothing.
         assert_eq!(decide(Some(&lease("other", 1)), "me", &mut seen, begin, DURATION), Step::Wait);
-        assert_eq!(decide(Some(&lease("other", 1)), "me", &mut seen, begin + Duration::from_secs(14), DURATION), Step::Wait);
-        assert_eq!(decide(Some(&lease("other", 9)), "me", &mut seen, begin + Duration::from_secs(16), DURATION), Step::Wait);
-        assert_eq!(decide(Some(&lease("other", 9)), "me", &mut seen, begin + Duration::from_secs(31), DURATION), Step::Take { transitions: 4 });
+        assert_eq!(
+            decide(Some(&lease("other", 1)), "me", &mut seen, begin + Duration::from_secs(14), DURATION),
+            Step::Wait
+        );
+        assert_eq!(
+            decide(Some(&lease("other", 9)), "me", &mut seen, begin + Duration::from_secs(16), DURATION),
+            Step::Wait
+        );
+        assert_eq!(
+            decide(Some(&lease("other", 9)), "me", &mut seen, begin + Duration::from_secs(31), DURATION),
+            Step::Take { transitions: 4 }
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -96,7 +114,13 @@ mod tests {
         let now = Instant::now();
         assert_eq!(decide(None, "me", &mut Observation::default(), now, DURATION), Step::Take { transitions: 0 });
         let released = LeaseSpec { holder_identity: None, ..lease("x", 1) };
-        assert_eq!(decide(Some(&released), "me", &mut Observation::default(), now, DURATION), Step::Take { transitions: 4 });
-        assert_eq!(decide(Some(&lease("me", 1)), "me", &mut Observation::default(), now, DURATION), Step::Take { transitions: 3 });
+        assert_eq!(
+            decide(Some(&released), "me", &mut Observation::default(), now, DURATION),
+            Step::Take { transitions: 4 }
+        );
+        assert_eq!(
+            decide(Some(&lease("me", 1)), "me", &mut Observation::default(), now, DURATION),
+            Step::Take { transitions: 3 }
+        );
     }
 }

@@ -66,7 +66,9 @@ fn legacy_resource(alert: &v1::WatcherAlert) -> ResourceRef {
     let known = ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Node"];
     let (kind, name) = match alert.object.split_once('/') {
         Some(("Node", name)) => ("Node", name),
-        Some((kind, name)) if known.contains(&kind) => (kind, if alert.deployment.is_empty() { name } else { &alert.deployment }),
+        Some((kind, name)) if known.contains(&kind) => {
+            (kind, if alert.deployment.is_empty() { name } else { &alert.deployment })
+        }
         _ => ("Deployment", alert.deployment.as_str()),
     };
     let namespace = if kind == "Node" { String::new() } else { alert.namespace.clone() };
@@ -78,19 +80,36 @@ fn legacy_resource(alert: &v1::WatcherAlert) -> ResourceRef {
 /// # Errors
 /// Says what is missing.
 pub(super) fn alert(alert: v1::WatcherAlert, now: Timestamp) -> Result<Alert, &'static str> {
-    let signal = parse(&alert.signal_type).or_else(|| legacy_signal(&alert.r#type)).ok_or("its type is none that an Anomaly can have")?;
+    let signal = parse(&alert.signal_type)
+        .or_else(|| legacy_signal(&alert.r#type))
+        .ok_or("its type is none that an Anomaly can have")?;
     let named = alert.resource.clone().and_then(object);
     let resource_uid = named.as_ref().and_then(|r| r.uid.clone());
-    let resource = named.map_or_else(|| legacy_resource(&alert), |r| ResourceRef { kind: r.kind, name: r.name, namespace: r.namespace.unwrap_or_default() });
+    let resource = named.map_or_else(
+        || legacy_resource(&alert),
+        |r| ResourceRef { kind: r.kind, name: r.name, namespace: r.namespace.unwrap_or_default() },
+    );
     if resource.name.is_empty() {
         return Err("it names no workload");
     }
     let legacy_time = Timestamp::from_second(alert.timestamp_unix).ok().filter(|_| alert.timestamp_unix > 0);
     let first_seen = time(alert.first_seen.as_ref()).or(legacy_time).unwrap_or(now);
     // Older servers move the time of an alert that stays, so it is no part of the identity.
-    let id = some(alert.id).unwrap_or_else(|| hash_hex(&[&alert.r#type, &alert.namespace, &alert.deployment, &alert.object], 20));
+    let id = some(alert.id)
+        .unwrap_or_else(|| hash_hex(&[&alert.r#type, &alert.namespace, &alert.deployment, &alert.object], 20));
     let resolved_at = alert.resolved.then(|| time(alert.resolved_at.as_ref()).unwrap_or(now));
-    let evidence = alert.evidence.into_iter().filter_map(|e| Some(AnomalyEvidence { type_: e.r#type, object: e.object.and_then(object)?, detail: e.detail, time: time(e.time.as_ref()).map(Time) })).collect();
+    let evidence = alert
+        .evidence
+        .into_iter()
+        .filter_map(|e| {
+            Some(AnomalyEvidence {
+                type_: e.r#type,
+                object: e.object.and_then(object)?,
+                detail: e.detail,
+                time: time(e.time.as_ref()).map(Time),
+            })
+        })
+        .collect();
     Ok(Alert {
         id,
         signal,
@@ -111,7 +130,13 @@ pub(super) fn alert(alert: v1::WatcherAlert, now: Timestamp) -> Result<Alert, &'
 
 fn wire_object(object: &ObjectRef) -> v1::ObjectRef {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    v1::ObjectRef { api_version: text(&object.api_version), kind: object.kind.clone(), namespace: text(&object.namespace), name: object.name.clone(), uid: text(&object.uid) }
+    v1::ObjectRef {
+        api_version: text(&object.api_version),
+        kind: object.kind.clone(),
+        namespace: text(&object.namespace),
+        name: object.name.clone(),
+        uid: text(&object.uid),
+    }
 }
 
 fn spelled<T: serde::Serialize>(value: &T) -> String {
@@ -122,10 +147,20 @@ fn spelled<T: serde::Serialize>(value: &T) -> String {
 pub(super) fn question(question: &Question) -> v1::AnalyzeIssueRequest {
     let failed = question.failed.iter().map(|f| v1::FailedAttempt {
         attempt: f.attempt,
-        actions: f.actions.iter().map(|a| v1::SuggestedAction { name: spelled(&a.type_), action: spelled(&a.type_), description: String::new(), params: a.params.clone().into_iter().collect() }).collect(),
+        actions: f
+            .actions
+            .iter()
+            .map(|a| v1::SuggestedAction {
+                name: spelled(&a.type_),
+                action: spelled(&a.type_),
+                description: String::new(),
+                params: a.params.clone().into_iter().collect(),
+            })
+            .collect(),
         reason: f.reason.clone(),
     });
-    let text: Vec<String> = question.failed.iter().map(|f| format!("Attempt {} failed: {}", f.attempt, f.reason)).collect();
+    let text: Vec<String> =
+        question.failed.iter().map(|f| format!("Attempt {} failed: {}", f.attempt, f.reason)).collect();
     v1::AnalyzeIssueRequest {
         issue_name: question.issue.clone(),
         namespace: question.namespace.clone(),
@@ -146,7 +181,16 @@ pub(super) fn question(question: &Question) -> v1::AnalyzeIssueRequest {
 }
 
 fn root_cause(cause: v1::RootCause) -> Option<RootCause> {
-    let proof = |p: v1::Proof| Some(Proof { object: p.object.and_then(object)?, path: some(p.path), value: some(p.value), resource_version: some(p.resource_version), time: time(p.time.as_ref()).map(Time), rule: p.rule });
+    let proof = |p: v1::Proof| {
+        Some(Proof {
+            object: p.object.and_then(object)?,
+            path: some(p.path),
+            value: some(p.value),
+            resource_version: some(p.resource_version),
+            time: time(p.time.as_ref()).map(Time),
+            rule: p.rule,
+        })
+    };
     Some(RootCause {
         object: cause.object.and_then(object)?,
         path: some(cause.path),
@@ -155,7 +199,11 @@ fn root_cause(cause: v1::RootCause) -> Option<RootCause> {
         statement: some(cause.statement)?,
         confidence: unit(cause.confidence),
         proof: cause.proof.into_iter().filter_map(proof).collect(),
-        ruled_out: cause.ruled_out.into_iter().map(|r| RuledOut { hypothesis: r.hypothesis, because: r.because }).collect(),
+        ruled_out: cause
+            .ruled_out
+            .into_iter()
+            .map(|r| RuledOut { hypothesis: r.hypothesis, because: r.because })
+            .collect(),
     })
 }
 
@@ -171,12 +219,28 @@ pub(super) fn analysis(answer: v1::AnalyzeIssueResponse) -> Option<Analysis> {
     let mut actions = Vec::new();
     for action in answer.suggested_actions {
         if parse::<ActionType>(&action.action).is_some() {
-            actions.push(AIInsightSuggestedAction { action: action.action, description: some(action.description), name: action.name, params: action.params.into_iter().collect() });
+            actions.push(AIInsightSuggestedAction {
+                action: action.action,
+                description: some(action.description),
+                name: action.name,
+                params: action.params.into_iter().collect(),
+            });
         } else {
-            recommendations.push(format!("{}: {} (by hand: {:?} is no action of this platform)", action.name, action.description, action.action));
+            recommendations.push(format!(
+                "{}: {} (by hand: {:?} is no action of this platform)",
+                action.name, action.description, action.action
+            ));
         }
     }
     // f32 on the wire: 0.9 must not become 0.8999999761581421 in the resource.
     let confidence = unit((f64::from(answer.confidence) * 1000.0).round() / 1000.0);
-    Some(Analysis { text, confidence, recommendations, actions, root_cause, log_analysis: some(answer.log_analysis), answered_by: some(answer.provider).unwrap_or_else(|| "unknown".to_owned()) })
+    Some(Analysis {
+        text,
+        confidence,
+        recommendations,
+        actions,
+        root_cause,
+        log_analysis: some(answer.log_analysis),
+        answered_by: some(answer.provider).unwrap_or_else(|| "unknown".to_owned()),
+    })
 }

@@ -240,7 +240,12 @@ impl ServerLink {
         } else if !settings.address.starts_with("http://") {
             return Err(wrong("it begins neither with http:// nor with https://".to_owned()));
         }
-        let name = settings.address.split_once("://").map_or(settings.address.as_str(), |(_, host)| host).trim_end_matches('/').to_owned();
+        let name = settings
+            .address
+            .split_once("://")
+            .map_or(settings.address.as_str(), |(_, host)| host)
+            .trim_end_matches('/')
+            .to_owned();
         Ok(Self { channel: endpoint.connect_lazy(), settings, name })
     }
 
@@ -257,7 +262,9 @@ impl ServerLink {
     async fn request<T>(&self, message: T) -> Result<Request<T>, LinkError> {
         let mut request = Request::new(message);
         if let Some(path) = &self.settings.token_file {
-            let text = tokio::fs::read_to_string(path).await.map_err(|source| LinkError::Token { path: path.display().to_string(), source })?;
+            let text = tokio::fs::read_to_string(path)
+                .await
+                .map_err(|source| LinkError::Token { path: path.display().to_string(), source })?;
             if let Ok(value) = format!("Bearer {}", text.trim()).parse() {
                 request.metadata_mut().insert("authorization", value);
             }
@@ -269,13 +276,19 @@ impl ServerLink {
         let address = self.settings.address.clone();
         match status.code() {
             Code::Unimplemented => LinkError::NotThere { address, call },
-            Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument => LinkError::Refused { address, call, why: status.message().to_owned() },
+            Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument => {
+                LinkError::Refused { address, call, why: status.message().to_owned() }
+            }
             code => LinkError::Unavailable { address, call, why: format!("{code}: {}", status.message()) },
         }
     }
 
     fn too_late(&self, call: &'static str, deadline: Duration) -> LinkError {
-        LinkError::Unavailable { address: self.settings.address.clone(), call, why: format!("no answer within {} s", deadline.as_secs()) }
+        LinkError::Unavailable {
+            address: self.settings.address.clone(),
+            call,
+            why: format!("no answer within {} s", deadline.as_secs()),
+        }
     }
 
     /// The alerts that are firing now.
@@ -297,7 +310,8 @@ impl ServerLink {
         let request = self.request(convert::question(question)).await?;
         let deadline = self.settings.analysis_deadline;
         match tokio::time::timeout(deadline, self.client().analyze_issue(request)).await {
-            Ok(Ok(answer)) => convert::analysis(answer.into_inner()).ok_or_else(|| LinkError::Empty { address: self.settings.address.clone() }),
+            Ok(Ok(answer)) => convert::analysis(answer.into_inner())
+                .ok_or_else(|| LinkError::Empty { address: self.settings.address.clone() }),
             Ok(Err(status)) => Err(self.refused("AnalyzeIssue", &status)),
             Err(_) => Err(self.too_late("AnalyzeIssue", deadline)),
         }

@@ -10,9 +10,21 @@ fn now() -> Timestamp {
 
 #[test]
 fn an_alert_of_an_older_server_is_understood() {
-    let wire = v1::WatcherAlert { r#type: "NodeNotReady".into(), severity: "CRITICAL".into(), message: "m".into(), object: "Node/n1".into(), namespace: "shop".into(), deployment: "web".into(), timestamp_unix: 5, ..Default::default() };
+    let wire = v1::WatcherAlert {
+        r#type: "NodeNotReady".into(),
+        severity: "CRITICAL".into(),
+        message: "m".into(),
+        object: "Node/n1".into(),
+        namespace: "shop".into(),
+        deployment: "web".into(),
+        timestamp_unix: 5,
+        ..Default::default()
+    };
     let alert = convert::alert(wire.clone(), now()).unwrap();
-    assert_eq!((alert.resource.kind.as_str(), alert.resource.name.as_str(), alert.resource.namespace.as_str()), ("Node", "n1", ""));
+    assert_eq!(
+        (alert.resource.kind.as_str(), alert.resource.name.as_str(), alert.resource.namespace.as_str()),
+        ("Node", "n1", "")
+    );
     assert_eq!(alert.severity, Severity::Critical);
     let later = convert::alert(v1::WatcherAlert { timestamp_unix: 9, ..wire.clone() }, now()).unwrap();
     assert_eq!(alert.id, later.id);
@@ -23,7 +35,13 @@ fn an_alert_of_an_older_server_is_understood() {
 fn an_empty_answer_is_none_and_an_unknown_action_is_advice() {
     assert!(convert::analysis(v1::AnalyzeIssueResponse { analysis: "  ".into(), ..Default::default() }).is_none());
     let action = |name: &str| v1::SuggestedAction { name: "n".into(), action: name.into(), ..Default::default() };
-    let answer = convert::analysis(v1::AnalyzeIssueResponse { analysis: "a".into(), confidence: 0.9, suggested_actions: vec![action("RollbackDeployment"), action("Reboot")], ..Default::default() }).unwrap();
+    let answer = convert::analysis(v1::AnalyzeIssueResponse {
+        analysis: "a".into(),
+        confidence: 0.9,
+        suggested_actions: vec![action("RollbackDeployment"), action("Reboot")],
+        ..Default::default()
+    })
+    .unwrap();
     assert_eq!((answer.actions.len(), answer.recommendations.len(), answer.confidence), (1, 1, 0.9));
 }
 

@@ -45,7 +45,12 @@ impl ServerLink {
     }
 
     /// Follows the stream; returns why it ended.
-    async fn stream(&self, sender: &Sender<LinkEvent>, now: &impl Fn() -> Timestamp, synced: &mut bool) -> Result<LinkError, Closed> {
+    async fn stream(
+        &self,
+        sender: &Sender<LinkEvent>,
+        now: &impl Fn() -> Timestamp,
+        synced: &mut bool,
+    ) -> Result<LinkError, Closed> {
         let request = match self.request(v1::WatchAlertsRequest::default()).await {
             Ok(request) => request,
             Err(error) => return Ok(error),
@@ -61,7 +66,13 @@ impl ServerLink {
         loop {
             let event = match tokio::time::timeout(heartbeat, stream.message()).await {
                 Ok(Ok(Some(event))) => event,
-                Ok(Ok(None)) => return Ok(LinkError::Unavailable { address: self.settings.address.clone(), call: "WatchAlerts", why: "the server closed the stream".to_owned() }),
+                Ok(Ok(None)) => {
+                    return Ok(LinkError::Unavailable {
+                        address: self.settings.address.clone(),
+                        call: "WatchAlerts",
+                        why: "the server closed the stream".to_owned(),
+                    });
+                }
                 Ok(Err(status)) => return Ok(self.refused("WatchAlerts", &status)),
                 Err(_) => return Ok(self.too_late("WatchAlerts", heartbeat)),
             };
@@ -79,7 +90,11 @@ impl ServerLink {
 
     /// Asks at intervals; returns why that ended.
     async fn poll(&self, sender: &Sender<LinkEvent>, now: &impl Fn() -> Timestamp) -> Result<LinkError, Closed> {
-        tracing::info!(server = self.name(), every_s = self.settings.poll.as_secs(), "the server has no alert stream; it is asked at intervals");
+        tracing::info!(
+            server = self.name(),
+            every_s = self.settings.poll.as_secs(),
+            "the server has no alert stream; it is asked at intervals"
+        );
         loop {
             let alerts = match self.alerts().await {
                 Ok(alerts) => alerts,
@@ -94,7 +109,12 @@ impl ServerLink {
         }
     }
 
-    async fn alert(&self, sender: &Sender<LinkEvent>, alert: Option<v1::WatcherAlert>, now: Timestamp) -> Result<(), Closed> {
+    async fn alert(
+        &self,
+        sender: &Sender<LinkEvent>,
+        alert: Option<v1::WatcherAlert>,
+        now: Timestamp,
+    ) -> Result<(), Closed> {
         let Some(alert) = alert else { return Ok(()) };
         let type_ = alert.r#type.clone();
         match convert::alert(alert, now) {

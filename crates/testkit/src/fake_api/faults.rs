@@ -46,7 +46,9 @@ impl Faults {
 
     /// The fault for a request, if there is one; it is used up by one.
     pub(super) fn take(&mut self, verb: &str, path: &str) -> Option<What> {
-        let rule = self.rules.iter_mut().find(|rule| rule.left > 0 && (rule.verb == "*" || rule.verb == verb) && path.contains(&rule.path_contains))?;
+        let rule = self.rules.iter_mut().find(|rule| {
+            rule.left > 0 && (rule.verb == "*" || rule.verb == verb) && path.contains(&rule.path_contains)
+        })?;
         rule.left -= 1;
         Some(rule.what.clone())
     }
@@ -54,7 +56,12 @@ impl Faults {
 
 impl FakeApi {
     fn rule(&self, verb: &str, path_contains: &str, what: What, times: usize) {
-        self.lock().faults.rules.push(Rule { verb: verb.to_owned(), path_contains: path_contains.to_owned(), what, left: times });
+        self.lock().faults.rules.push(Rule {
+            verb: verb.to_owned(),
+            path_contains: path_contains.to_owned(),
+            what,
+            left: times,
+        });
     }
 
     /// Refuses the next `times` requests of a verb (`get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, or
@@ -132,8 +139,14 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::StatusConflict, Self::WriteFailsTwice, Self::ReadFailsTwice, Self::WriteStalls, Self::AnswerLost, Self::StatusAnswerLost];
+    pub const ALL: [Self; 6] = [
+        Self::StatusConflict,
+        Self::WriteFailsTwice,
+        Self::ReadFailsTwice,
+        Self::WriteStalls,
+        Self::AnswerLost,
+        Self::StatusAnswerLost,
+    ];
 
     /// Makes it happen to requests whose path contains a text (empty: to any).
     pub fn inject(self, api: &FakeApi, path_contains: &str) {
@@ -152,7 +165,11 @@ impl Fault {
 ///
 /// `build` makes the world, `run` is one life of the process (its result does not matter), `check` sees the number of
 /// the write after which it died and the end state. Returns how many crash points there were.
-pub async fn crash_everywhere<Fut>(build: impl Fn() -> FakeApi, run: impl Fn(FakeApi) -> Fut, check: impl Fn(usize, &FakeApi)) -> usize
+pub async fn crash_everywhere<Fut>(
+    build: impl Fn() -> FakeApi,
+    run: impl Fn(FakeApi) -> Fut,
+    check: impl Fn(usize, &FakeApi),
+) -> usize
 where
     Fut: Future<Output = ()>,
 {

@@ -65,7 +65,10 @@ pub(super) fn forget(current: &mut Value, before: &Value, now: &Value, builtin: 
         }
         (Value::Array(current), Value::Array(before), Value::Array(now)) => {
             if let Some(key) = list_key(field, builtin) {
-                let gone = |item: &Value| before.iter().any(|old| old.get(key) == item.get(key)) && !now.iter().any(|new| new.get(key) == item.get(key));
+                let gone = |item: &Value| {
+                    before.iter().any(|old| old.get(key) == item.get(key))
+                        && !now.iter().any(|new| new.get(key) == item.get(key))
+                };
                 current.retain(|item| !gone(item));
             }
         }

@@ -32,9 +32,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use faults::Faults;
 pub use faults::{Fault, crash_everywhere};
 pub use request::Seen;
-use faults::Faults;
 use store::{Kind, Store};
 
 pub(crate) type Answer = http::Response<UnsyncBoxBody<Bytes, Infallible>>;

@@ -83,7 +83,8 @@ fn decode(text: &str) -> String {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16)).unwrap_or_default() as u8;
+                let digit =
+                    |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16)).unwrap_or_default() as u8;
                 digit(rest.next()) * 16 + digit(rest.next())
             }
             other => other,
@@ -97,7 +98,9 @@ fn decode(text: &str) -> String {
 pub(super) fn selects(query: &HashMap<String, String>, object: &Value) -> bool {
     let labels = query.get("labelSelector").map(String::as_str).unwrap_or_default();
     let fields = query.get("fieldSelector").map(String::as_str).unwrap_or_default();
-    let label = |key: &str| object.pointer("/metadata/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str).map(str::to_owned);
+    let label = |key: &str| {
+        object.pointer("/metadata/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str).map(str::to_owned)
+    };
     let field = |path: &str| {
         let value = object.pointer(&format!("/{}", path.replace('.', "/")));
         value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))

@@ -60,7 +60,14 @@ impl FakeApi {
         let call = Target::parse(&path).and_then(|target| {
             let verb = target.verb(&head.method, &query)?;
             let kind = Kind { group: target.group.clone(), plural: target.plural.clone() };
-            Some(Call { verb, target, kind, query, content_type: header(&head.headers, "content-type"), body: body.clone() })
+            Some(Call {
+                verb,
+                target,
+                kind,
+                query,
+                content_type: header(&head.headers, "content-type"),
+                body: body.clone(),
+            })
         });
         let Some(call) = call else {
             return Ok(answer(404, &status(404, &format!("no such path: {path}"))));
@@ -91,7 +98,14 @@ impl FakeApi {
             return Ok(self.watch(call, index));
         }
         if call.subresource() == "log" {
-            let text = self.lock().logs.iter().rev().find(|(pod, _)| pod == call.name()).map(|(_, text)| text.clone()).unwrap_or_default();
+            let text = self
+                .lock()
+                .logs
+                .iter()
+                .rev()
+                .find(|(pod, _)| pod == call.name())
+                .map(|(_, text)| text.clone())
+                .unwrap_or_default();
             self.note(index, 200, false);
             return Ok(plain(200, text.into()));
         }
@@ -123,10 +137,17 @@ impl FakeApi {
     fn watch(&self, call: Call, index: usize) -> Answer {
         if call.query.contains_key("sendInitialEvents") {
             self.note(index, 422, false);
-            return answer(422, &status(422, "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"));
+            return answer(
+                422,
+                &status(422, "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"),
+            );
         }
         self.note(index, 200, false);
-        let from = call.query.get("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or_else(|| self.lock().store.version());
+        let from = call
+            .query
+            .get("resourceVersion")
+            .and_then(|version| version.parse().ok())
+            .unwrap_or_else(|| self.lock().store.version());
         let cuts = self.lock().faults.cuts;
         let api = self.clone();
         let stream = futures::stream::unfold(Some((from, call)), move |at| {
@@ -141,14 +162,19 @@ impl FakeApi {
                     {
                         let state = api.lock();
                         if state.faults.dead() || state.faults.cuts != cuts {
-                            let gone = (state.faults.expired && !state.faults.dead()).then(|| json!({"type": "ERROR", "object": status(410, "too old resource version")}));
+                            let gone = (state.faults.expired && !state.faults.dead())
+                                .then(|| json!({"type": "ERROR", "object": status(410, "too old resource version")}));
                             return gone.map(|event| (frame(&event), None));
                         }
                         while let Some(event) = state.store.history.get(at) {
                             at += 1;
-                            let inside = call.target.namespace.as_ref().is_none_or(|namespace| *namespace == event.namespace);
+                            let inside =
+                                call.target.namespace.as_ref().is_none_or(|namespace| *namespace == event.namespace);
                             if event.kind == call.kind && inside && selects(&call.query, &event.object) {
-                                return Some((frame(&json!({"type": event.what, "object": event.object})), Some((at, call))));
+                                return Some((
+                                    frame(&json!({"type": event.what, "object": event.object})),
+                                    Some((at, call)),
+                                ));
                             }
                         }
                     }
@@ -204,13 +230,22 @@ fn status(code: u16, message: &str) -> Value {
 fn act(state: &mut State, call: &Call) -> Outcome {
     let store = &mut state.store;
     if call.verb == "list" {
-        let items: Vec<&Value> = store.list(&call.kind, call.target.namespace.as_deref()).filter(|object| selects(&call.query, object)).collect();
-        return Ok((200, json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": store.version().to_string()}, "items": items})));
+        let items: Vec<&Value> = store
+            .list(&call.kind, call.target.namespace.as_deref())
+            .filter(|object| selects(&call.query, object))
+            .collect();
+        return Ok((
+            200,
+            json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": store.version().to_string()}, "items": items}),
+        ));
     }
     if call.verb == "create" && call.target.name.is_none() {
         return create(store, call);
     }
-    if call.verb == "patch" && call.content_type.contains("apply-patch") && store.get(&call.kind, call.namespace(), call.name()).is_none() {
+    if call.verb == "patch"
+        && call.content_type.contains("apply-patch")
+        && store.get(&call.kind, call.namespace(), call.name()).is_none()
+    {
         if call.subresource().is_empty() && call.body.pointer("/metadata/resourceVersion").is_none() {
             remember(store, call);
             return create(store, call);
@@ -235,7 +270,9 @@ fn act(state: &mut State, call: &Call) -> Outcome {
         ("create", "eviction") | ("delete", "") => delete(store, call, current),
         (_, "scale") => {
             let mut object = current;
-            if let (Some(replicas), Some(spec)) = (call.body.pointer("/spec/replicas"), object.get_mut("spec").and_then(Value::as_object_mut)) {
+            if let (Some(replicas), Some(spec)) =
+                (call.body.pointer("/spec/replicas"), object.get_mut("spec").and_then(Value::as_object_mut))
+            {
                 spec.insert("replicas".to_owned(), replicas.clone());
             }
             let object = keep(store, call, object);
@@ -333,7 +370,8 @@ fn change(store: &mut Store, call: &Call, current: &Value, subresource: &str) ->
     } else if call.content_type.contains("strategic") {
         merge::by_key(&mut wanted, &call.body, builtin, "");
     } else if call.content_type.contains("json-patch") {
-        let patch: json_patch::Patch = serde_json::from_value(call.body.clone()).map_err(|error| (400, error.to_string()))?;
+        let patch: json_patch::Patch =
+            serde_json::from_value(call.body.clone()).map_err(|error| (400, error.to_string()))?;
         json_patch::patch(&mut wanted, &patch).map_err(|error| (422, error.to_string()))?;
     } else {
         merge::merge(&mut wanted, &call.body);

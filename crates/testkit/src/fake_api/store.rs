@@ -58,7 +58,10 @@ impl Store {
     }
 
     pub(super) fn list<'a>(&'a self, kind: &'a Kind, namespace: Option<&'a str>) -> impl Iterator<Item = &'a Value> {
-        self.objects.iter().filter(move |((of, inside, _), _)| of == kind && namespace.is_none_or(|namespace| namespace == inside)).map(|(_, object)| object)
+        self.objects
+            .iter()
+            .filter(move |((of, inside, _), _)| of == kind && namespace.is_none_or(|namespace| namespace == inside))
+            .map(|(_, object)| object)
     }
 
     /// A UID that no other object has.
@@ -70,7 +73,8 @@ impl Store {
     /// Stores an object with all its parts, gives it a version, and tells the watches. Nothing happens when it is so
     /// already.
     pub(super) fn put(&mut self, kind: &Kind, mut object: Value) -> Value {
-        let text = |object: &Value, path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |object: &Value, path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let key = Self::key(kind, &text(&object, "/metadata/namespace"), &text(&object, "/metadata/name"));
         let old = self.objects.get(&key).cloned();
         if text(&object, "/metadata/uid").is_empty() {
@@ -82,7 +86,9 @@ impl Store {
         }
         let generation = |object: &Value| object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
         match &old {
-            Some(old) if desired_part(old) != desired_part(&object) => set(&mut object, "generation", json!(generation(old) + 1)),
+            Some(old) if desired_part(old) != desired_part(&object) => {
+                set(&mut object, "generation", json!(generation(old) + 1))
+            }
             Some(old) => set(&mut object, "generation", json!(generation(old))),
             None => {
                 let generation = generation(&object);
@@ -116,7 +122,12 @@ impl Store {
         let key = Self::key(kind, namespace, name);
         let mut object = self.drop_key(&key)?;
         set(&mut object, "resourceVersion", json!((self.version() + 1).to_string()));
-        self.history.push(Happened { kind: kind.clone(), namespace: namespace.to_owned(), what: "DELETED", object: object.clone() });
+        self.history.push(Happened {
+            kind: kind.clone(),
+            namespace: namespace.to_owned(),
+            what: "DELETED",
+            object: object.clone(),
+        });
         Some(object)
     }
 
@@ -126,8 +137,17 @@ impl Store {
     }
 
     /// Remembers what a manager applied; returns what it had applied before.
-    pub(super) fn remember(&mut self, kind: &Kind, namespace: &str, name: &str, manager: &str, subresource: &str, body: &Value) -> Option<Value> {
-        self.applied.insert((Self::key(kind, namespace, name), manager.to_owned(), subresource.to_owned()), body.clone())
+    pub(super) fn remember(
+        &mut self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        manager: &str,
+        subresource: &str,
+        body: &Value,
+    ) -> Option<Value> {
+        self.applied
+            .insert((Self::key(kind, namespace, name), manager.to_owned(), subresource.to_owned()), body.clone())
     }
 }
 

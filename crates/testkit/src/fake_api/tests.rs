@@ -50,7 +50,8 @@ async fn patches_bump_the_generation_and_a_status_does_not() {
     let same = api.patch_status("web", &apply, &Patch::Apply(&less)).await.unwrap();
     assert_eq!(same.metadata.resource_version, after.metadata.resource_version);
 
-    let scaled = api.patch_scale("web", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 5}}))).await.unwrap();
+    let scaled =
+        api.patch_scale("web", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 5}}))).await.unwrap();
     assert_eq!(scaled.spec.unwrap().replicas, Some(5));
     let dry = PatchParams { dry_run: true, ..PatchParams::default() };
     api.patch("web", &dry, &Patch::Merge(json!({"spec": {"replicas": 7}}))).await.unwrap();
@@ -63,7 +64,10 @@ async fn create_delete_and_preconditions() {
     let fake = FakeApi::new().with(deployment());
     let api: Api<Deployment> = Api::namespaced(fake.client(), "shop");
     assert_eq!(code(api.create(&PostParams::default(), &deployment()).await.unwrap_err()), 409);
-    let wrong = DeleteParams { preconditions: Some(Preconditions { uid: Some("x".into()), resource_version: None }), ..DeleteParams::default() };
+    let wrong = DeleteParams {
+        preconditions: Some(Preconditions { uid: Some("x".into()), resource_version: None }),
+        ..DeleteParams::default()
+    };
     assert_eq!(code(api.delete("web", &wrong).await.unwrap_err()), 409);
     fake.edit::<Deployment>("shop", "web", |object| object["metadata"]["finalizers"] = json!(["a/b"]));
     api.delete("web", &DeleteParams::default()).await.unwrap();
@@ -85,9 +89,18 @@ async fn a_watch_tells_everything_and_can_be_cut() {
     let api: Api<Deployment> = Api::all(fake.client());
     let mut watch = api.watch(&WatchParams::default(), "1").await.unwrap().boxed();
     fake.edit::<Deployment>("shop", "web", |object| object["spec"]["replicas"] = json!(4));
-    fake.put(ConfigMap { metadata: kube::api::ObjectMeta { name: Some("m".into()), namespace: Some("shop".into()), ..Default::default() }, ..Default::default() });
+    fake.put(ConfigMap {
+        metadata: kube::api::ObjectMeta {
+            name: Some("m".into()),
+            namespace: Some("shop".into()),
+            ..Default::default()
+        },
+        ..Default::default()
+    });
     fake.remove::<Deployment>("shop", "web");
-    assert!(matches!(watch.next().await.unwrap().unwrap(), WatchEvent::Modified(d) if d.metadata.generation == Some(2)));
+    assert!(
+        matches!(watch.next().await.unwrap().unwrap(), WatchEvent::Modified(d) if d.metadata.generation == Some(2))
+    );
     assert!(matches!(watch.next().await.unwrap().unwrap(), WatchEvent::Deleted(_)));
     fake.expire_watches();
     assert!(matches!(watch.next().await.unwrap().unwrap(), WatchEvent::Error(status) if status.code == 410));

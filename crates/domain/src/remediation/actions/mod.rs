@@ -161,7 +161,8 @@ pub struct ActionInfo {
     pub verification: &'static str,
 }
 
-const ROLLOUT_DONE: &str = "the rollout is complete: generation observed, all replicas updated and ready, none left over";
+const ROLLOUT_DONE: &str =
+    "the rollout is complete: generation observed, all replicas updated and ready, none left over";
 
 /// The registry.
 pub const REGISTRY: &[ActionInfo] = &[

@@ -158,5 +158,9 @@ fn digits(text: &str) -> Option<i64> {
 }
 
 fn shown(text: &str) -> String {
-    if text.chars().count() <= SHOWN { text.to_owned() } else { format!("{}…", text.chars().take(SHOWN).collect::<String>()) }
+    if text.chars().count() <= SHOWN {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(SHOWN).collect::<String>())
+    }
 }

@@ -46,8 +46,8 @@ pub fn admit(plan: &RemediationPlan, issue: Option<&Issue>, operator_namespace: 
     }
     let mut parsed = Vec::new();
     for (index, action) in plan.spec.actions.iter().enumerate() {
-        let action_parsed = actions::parse(action)
-            .map_err(|e| Refusal::new("ActionRefused", format!("spec.actions[{index}]: {e}")))?;
+        let action_parsed =
+            actions::parse(action).map_err(|e| Refusal::new("ActionRefused", format!("spec.actions[{index}]: {e}")))?;
         let kind = actions::info(action.type_).map_or("", |i| i.target_kind);
         if resource.kind != kind {
             return Err(Refusal::new(
@@ -82,7 +82,9 @@ fn owner<'a>(plan: &RemediationPlan, issue: Option<&'a Issue>) -> Result<&'a Iss
     if uid.is_empty() || !owned {
         return Err(Refusal::new(
             "NotOwnedByIssue",
-            format!("metadata.ownerReferences does not name Issue {name} with UID {uid}; plans are made by the Issue controller"),
+            format!(
+                "metadata.ownerReferences does not name Issue {name} with UID {uid}; plans are made by the Issue controller"
+            ),
         ));
     }
     Ok(issue)

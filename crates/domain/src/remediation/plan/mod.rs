@@ -14,8 +14,8 @@ use api::shared::RemediationState;
 
 pub use admission::{Admitted, admit};
 pub use transitions::{
-    Cond, Note, Transition, approved, asked, begin_execution, begin_rollback, begin_verification, cancelled, end_rollback,
-    StepAt, fail, hold, intend, step_done, step_failed, undo_begin, undo_done, undo_failed, verified, watching,
+    Cond, Note, StepAt, Transition, approved, asked, begin_execution, begin_rollback, begin_verification, cancelled,
+    end_rollback, fail, hold, intend, step_done, step_failed, undo_begin, undo_done, undo_failed, verified, watching,
 };
 
 /// What is to be done with a plan next.

@@ -1,12 +1,12 @@
 //! Each transition of a plan, as the status that it leads to.
 
+use api::RemediationPlan;
 use api::conditions::{APPROVED, EXECUTED, VERIFIED};
 use api::remediation_plan::{
-    ExecutionStep, PlanApproval, RemediationPlanActionCheckpoint, RemediationPlanEvidence, RemediationPlanStatus, StepPhase,
-    Verification,
+    ExecutionStep, PlanApproval, RemediationPlanActionCheckpoint, RemediationPlanEvidence, RemediationPlanStatus,
+    StepPhase, Verification,
 };
 use api::shared::{RemediationAction, RemediationState as State, ResourceSnapshot};
-use api::RemediationPlan;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -57,7 +57,13 @@ impl Transition {
         Self { status, conditions: Vec::new(), notes: Vec::new() }
     }
 
-    fn cond(mut self, type_: &'static str, status: Option<bool>, reason: &'static str, message: impl Into<String>) -> Self {
+    fn cond(
+        mut self,
+        type_: &'static str,
+        status: Option<bool>,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         self.conditions.push(Cond { type_, status, reason, message: message.into() });
         self
     }
@@ -120,8 +126,11 @@ pub fn begin_execution(plan: &RemediationPlan, approval: PlanApproval, by: &str,
     t.status.state = Some(State::Executing);
     t.status.started_at = Some(Time(now));
     t.evidence("approval", format!("approved by {by}"), now);
-    t.cond(EXECUTED, Some(false), "Executing", "the actions are being carried out")
-        .note(false, "ExecutionStarted", format!("approved by {by}; the actions begin"))
+    t.cond(EXECUTED, Some(false), "Executing", "the actions are being carried out").note(
+        false,
+        "ExecutionStarted",
+        format!("approved by {by}; the actions begin"),
+    )
 }
 
 /// The intent of a step is recorded. Nothing of it has been done.
@@ -175,7 +184,13 @@ fn checkpoint(
 }
 
 /// A step's side effect is on the cluster.
-pub fn step_done(plan: &RemediationPlan, at: usize, digest: Option<String>, recovered: bool, now: Timestamp) -> Transition {
+pub fn step_done(
+    plan: &RemediationPlan,
+    at: usize,
+    digest: Option<String>,
+    recovered: bool,
+    now: Timestamp,
+) -> Transition {
     let mut t = Transition::of(plan);
     let Some(step) = t.status.steps.get_mut(at) else { return t };
     step.phase = StepPhase::Done;
@@ -223,8 +238,11 @@ pub fn step_failed(
     };
     checkpoint(&mut t.status, index, &action, None, false, now);
     t.evidence("refusal", why, now);
-    t.cond(EXECUTED, Some(false), reason, format!("{:?}: {why}", action.type_))
-        .note(true, "ActionFailed", format!("{:?}: {why}", action.type_))
+    t.cond(EXECUTED, Some(false), reason, format!("{:?}: {why}", action.type_)).note(
+        true,
+        "ActionFailed",
+        format!("{:?}: {why}", action.type_),
+    )
 }
 
 /// Which step failed.
@@ -250,8 +268,12 @@ pub fn begin_verification(plan: &RemediationPlan, verification: Verification, no
     t.status.actions_completed_at = Some(Time(now));
     let deadline = verification.deadline.0;
     t.status.verification = Some(verification);
-    t.cond(EXECUTED, Some(true), "Executed", "all actions are done")
-        .cond(VERIFIED, None, "Watching", format!("whether the fault is gone is watched until {deadline}"))
+    t.cond(EXECUTED, Some(true), "Executed", "all actions are done").cond(
+        VERIFIED,
+        None,
+        "Watching",
+        format!("whether the fault is gone is watched until {deadline}"),
+    )
 }
 
 /// The watch goes on.
@@ -278,7 +300,13 @@ pub fn verified(plan: &RemediationPlan, verification: Option<Verification>, now:
 }
 
 /// It is over without having acted on anything that could be undone.
-pub fn fail(plan: &RemediationPlan, type_: &'static str, reason: &'static str, why: &str, now: Timestamp) -> Transition {
+pub fn fail(
+    plan: &RemediationPlan,
+    type_: &'static str,
+    reason: &'static str,
+    why: &str,
+    now: Timestamp,
+) -> Transition {
     let mut t = Transition::of(plan);
     t.end(State::Failed, why, now);
     let mut t = t.cond(type_, Some(false), reason, why).note(true, reason, why);
@@ -352,8 +380,12 @@ pub fn end_rollback(plan: &RemediationPlan, now: Timestamp) -> Transition {
     let why = t.status.result.clone().unwrap_or_default();
     let (state, performed, said) = match ended(&t.status.steps) {
         Ended::RolledBack => (State::RolledBack, true, "everything is as it was before".to_owned()),
-        Ended::Failed => (State::Failed, true, format!("not everything could be undone: {}", not_undone(&t.status.steps))),
-        Ended::NothingToUndo => (State::Failed, false, "the actions changed no configuration; there was nothing to undo".to_owned()),
+        Ended::Failed => {
+            (State::Failed, true, format!("not everything could be undone: {}", not_undone(&t.status.steps)))
+        }
+        Ended::NothingToUndo => {
+            (State::Failed, false, "the actions changed no configuration; there was nothing to undo".to_owned())
+        }
     };
     t.status.rollback_performed = Some(performed);
     t.status.rollback_result = Some(said.clone());

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::guards::{array, controlled_by, place};
 use super::{Change, Effect, LargestNode, Refusal, TargetKind, target, text};
-use crate::remediation::actions::{MAX_CONFIG_VALUE, MAX_REPLICA_FACTOR, MAX_RESOURCE_FACTOR, Quantity, Resources, ToRevision};
+use crate::remediation::actions::{
+    MAX_CONFIG_VALUE, MAX_REPLICA_FACTOR, MAX_RESOURCE_FACTOR, Quantity, Resources, ToRevision,
+};
 use crate::remediation::fields::{self, Fields};
 
 const TEMPLATE: &str = "/spec/template";
@@ -47,9 +49,13 @@ pub(super) fn rollback(deployment: &Value, world: &super::World, to: &ToRevision
         labels.remove("pod-template-hash");
     }
     if !template.is_object() {
-        return Err(Refusal::new("NoRevision", format!("revision {revision} of {} has no template", place(deployment))));
+        return Err(Refusal::new(
+            "NoRevision",
+            format!("revision {revision} of {} has no template", place(deployment)),
+        ));
     }
-    let describe = format!("pod template of Deployment {} from revision {current} back to {revision}", place(deployment));
+    let describe =
+        format!("pod template of Deployment {} from revision {current} back to {revision}", place(deployment));
     set(deployment, TargetKind::Deployment, one(TEMPLATE, template), describe)
 }
 
@@ -84,7 +90,10 @@ pub(super) fn scale(deployment: &Value, replicas: i32) -> Result<Effect, Refusal
     if i64::from(replicas) > most {
         return Err(Refusal::new(
             "TooMuch",
-            format!("parameter \"replicas\" is {replicas}; Deployment {} has {current}, and {most} is the most at once", place(deployment)),
+            format!(
+                "parameter \"replicas\" is {replicas}; Deployment {} has {current}, and {most} is the most at once",
+                place(deployment)
+            ),
         ));
     }
     let describe = format!("replicas of Deployment {} from {current} to {replicas}", place(deployment));
@@ -105,7 +114,11 @@ pub(super) fn resources(
         None => {
             return Err(Refusal::new(
                 "ContainerNotNamed",
-                format!("parameter \"container\" is missing; Deployment {} has {}", place(deployment), names.join(", ")),
+                format!(
+                    "parameter \"container\" is missing; Deployment {} has {}",
+                    place(deployment),
+                    names.join(", ")
+                ),
             ));
         }
     };
@@ -157,7 +170,9 @@ fn within(param: &str, value: &Quantity, has: Option<&Quantity>, node: Option<&Q
     {
         return Err(Refusal::new(
             "TooMuch",
-            format!("parameter \"{param}\" is {value}; the current value is {has}, and {MAX_RESOURCE_FACTOR} times that is the most at once"),
+            format!(
+                "parameter \"{param}\" is {value}; the current value is {has}, and {MAX_RESOURCE_FACTOR} times that is the most at once"
+            ),
         ));
     }
     match node {
@@ -180,12 +195,15 @@ fn put(resources: &mut Value, list: &str, resource: &str, value: &Quantity) {
 
 fn request_within_limit(resources: &Value) -> Result<(), Refusal> {
     for resource in ["memory", "cpu"] {
-        if let (Some(request), Some(limit)) = (current(resources, "requests", resource), current(resources, "limits", resource))
+        if let (Some(request), Some(limit)) =
+            (current(resources, "requests", resource), current(resources, "limits", resource))
             && request.millis() > limit.millis()
         {
             return Err(Refusal::new(
                 "RequestAboveLimit",
-                format!("the {resource} request would be {request}, more than the limit {limit}; set {resource}_request and {resource}_limit together"),
+                format!(
+                    "the {resource} request would be {request}, more than the limit {limit}; set {resource}_request and {resource}_limit together"
+                ),
             ));
         }
     }
@@ -194,13 +212,19 @@ fn request_within_limit(resources: &Value) -> Result<(), Refusal> {
 
 pub(super) fn config(object: &Value, key: &str, value: &str) -> Result<Effect, Refusal> {
     if object.get("binaryData").and_then(|d| d.get(key)).is_some() {
-        return Err(Refusal::new("ConfigBinary", format!("parameter \"key\" is \"{key}\", which is binary in {}", place(object))));
+        return Err(Refusal::new(
+            "ConfigBinary",
+            format!("parameter \"key\" is \"{key}\", which is binary in {}", place(object)),
+        ));
     }
     let has = object.get("data").and_then(|d| d.get(key)).and_then(Value::as_str);
     if has.is_some_and(|h| h.len() > MAX_CONFIG_VALUE) {
         return Err(Refusal::new(
             "ConfigTooLarge",
-            format!("the current value of \"{key}\" in {} is larger than 128 KiB and could not be saved for a rollback", place(object)),
+            format!(
+                "the current value of \"{key}\" in {} is larger than 128 KiB and could not be saved for a rollback",
+                place(object)
+            ),
         ));
     }
     let describe = format!("key {key} of ConfigMap {}", place(object));
@@ -208,5 +232,9 @@ pub(super) fn config(object: &Value, key: &str, value: &str) -> Result<Effect, R
 }
 
 pub(super) fn delete(pod: &Value) -> Result<Effect, Refusal> {
-    Ok(Effect { target: target(pod, TargetKind::Pod)?, change: Change::Delete, describe: format!("deletion of pod {}", place(pod)) })
+    Ok(Effect {
+        target: target(pod, TargetKind::Pod)?,
+        change: Change::Delete,
+        describe: format!("deletion of pod {}", place(pod)),
+    })
 }

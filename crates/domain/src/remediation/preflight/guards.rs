@@ -19,7 +19,9 @@ pub(super) fn target<'a>(world: &'a World, uid: Option<&str>) -> Result<&'a Valu
     match uid {
         Some(uid) if uid != has => Err(Refusal::new(
             "TargetReplaced",
-            format!("Deployment {name} has UID {has}; the plan was made for {uid}. It was deleted and made again: a new plan is needed"),
+            format!(
+                "Deployment {name} has UID {has}; the plan was made for {uid}. It was deleted and made again: a new plan is needed"
+            ),
         )),
         _ => Ok(deployment),
     }
@@ -29,7 +31,10 @@ pub(super) fn not_paused(deployment: &Value) -> Result<(), Refusal> {
     if deployment.pointer("/spec/paused").and_then(Value::as_bool) == Some(true) {
         return Err(Refusal::new(
             "TargetPaused",
-            format!("Deployment {} is paused (spec.paused), so no change would roll out; resume it with kubectl rollout resume", place(deployment)),
+            format!(
+                "Deployment {} is paused (spec.paused), so no change would roll out; resume it with kubectl rollout resume",
+                place(deployment)
+            ),
         ));
     }
     Ok(())
@@ -54,7 +59,8 @@ pub fn gitops_owner(object: &Value) -> Option<&'static str> {
 
 pub(super) fn not_gitops(object: &Value) -> Result<(), Refusal> {
     let allowed =
-        object.pointer("/metadata/annotations").and_then(|a| a.get(ALLOW_GITOPS_DRIFT)).and_then(Value::as_str) == Some("true");
+        object.pointer("/metadata/annotations").and_then(|a| a.get(ALLOW_GITOPS_DRIFT)).and_then(Value::as_str)
+            == Some("true");
     match gitops_owner(object) {
         Some(owner) if !allowed => Err(Refusal::new(
             "OwnedByGitOps",
@@ -69,9 +75,9 @@ pub(super) fn not_gitops(object: &Value) -> Result<(), Refusal> {
 
 pub(super) fn no_autoscaler(deployment: &Value, autoscalers: &[Value]) -> Result<(), Refusal> {
     let name = text(deployment, "/metadata/name");
-    let owner = autoscalers.iter().find(|h| {
-        text(h, "/spec/scaleTargetRef/kind") == "Deployment" && text(h, "/spec/scaleTargetRef/name") == name
-    });
+    let owner = autoscalers
+        .iter()
+        .find(|h| text(h, "/spec/scaleTargetRef/kind") == "Deployment" && text(h, "/spec/scaleTargetRef/name") == name);
     match owner {
         Some(hpa) => Err(Refusal::new(
             "OwnedByAutoscaler",
@@ -89,7 +95,10 @@ pub(super) fn config_map<'a>(deployment: &Value, world: &'a World, name: &str) -
     if !config_maps_of(deployment).iter().any(|n| n == name) {
         return Err(Refusal::new(
             "ConfigMapNotUsed",
-            format!("Deployment {} does not refer to ConfigMap {name}; only a ConfigMap that the workload uses is changed", place(deployment)),
+            format!(
+                "Deployment {} does not refer to ConfigMap {name}; only a ConfigMap that the workload uses is changed",
+                place(deployment)
+            ),
         ));
     }
     let Some(object) = &world.config_map else {
@@ -140,7 +149,11 @@ pub(super) fn pod<'a>(deployment: &Value, world: &'a World, name: &str) -> Resul
     if !owned.iter().any(|rs| controlled_by(pod, rs)) {
         return Err(Refusal::new(
             "PodNotOwned",
-            format!("pod {} does not belong to Deployment {}; only pods of the workload are deleted", place(pod), place(deployment)),
+            format!(
+                "pod {} does not belong to Deployment {}; only pods of the workload are deleted",
+                place(pod),
+                place(deployment)
+            ),
         ));
     }
     if ready(pod) {
@@ -169,7 +182,11 @@ fn budget(pod: &Value, budgets: &[Value]) -> Result<(), Refusal> {
     match tight {
         Some(budget) => Err(Refusal::new(
             "DisruptionBudget",
-            format!("PodDisruptionBudget {} allows no disruption of pod {} now", text(budget, "/metadata/name"), place(pod)),
+            format!(
+                "PodDisruptionBudget {} allows no disruption of pod {} now",
+                text(budget, "/metadata/name"),
+                place(pod)
+            ),
         )),
         None => Ok(()),
     }

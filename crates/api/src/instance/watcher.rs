@@ -1,0 +1,151 @@
+//! What the server watches.
+
+use kube::KubeSchema;
+use kube::core::cel::Rule;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::formats;
+
+/// Kinds of workloads that are watched by name.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum WatchedKind {
+    /// A Deployment.
+    #[default]
+    Deployment,
+    /// A StatefulSet.
+    StatefulSet,
+    /// A DaemonSet.
+    DaemonSet,
+    /// A Job.
+    Job,
+    /// A CronJob.
+    CronJob,
+}
+
+/// What the server watches.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = interval_within_window())]
+#[x_kube(validation = formats::rule("deployment", "!has(self.deployment) || !has(self.targets) || self.targets.size() == 0", "deployment and targets exclude each other; name every workload in targets"))]
+#[x_kube(validation = formats::rule("namespace", "!has(self.namespace) || has(self.deployment)", "namespace goes with deployment; targets have namespaces of their own"))]
+#[x_kube(validation = formats::rule("targets", "!has(self.enabled) || !self.enabled || has(self.deployment) || has(self.targets) && self.targets.size() > 0", "targets must name at least one workload when enabled is true"))]
+pub struct InstanceWatcher {
+    /// Name of the only Deployment to watch; `targets` is the form for any number of workloads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::object_name")]
+    pub deployment: Option<String>,
+    /// Watch the workloads, and let the server read them. Default `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Duration between two readings of metrics, from `1s` to `24h`; changes of objects are seen at once. Default `30s`.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(schema_with = "formats::interval")]
+    pub interval: String,
+    /// Most characters of context that a request to the language model carries, 1 to 10000000. Default 32000.
+    #[serde(default = "context_chars")]
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub max_context_chars: i32,
+    /// Most lines of log per container that an analysis reads, 0 to 100000; 0 reads none. Default 100.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub max_log_lines: i32,
+    /// Namespace of `deployment`; default is the Instance's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::namespace")]
+    pub namespace: Option<String>,
+    /// Workloads to watch, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into(), "kind".into(), "name".into(), "deployment".into()]))]
+    pub targets: Vec<WatchTarget>,
+    /// Duration for which observations are kept, from `1m` to `30d`; at least `interval`. Default `2h`.
+    #[serde(default = "two_hours")]
+    #[schemars(schema_with = "window")]
+    pub window: String,
+}
+
+/// One workload to watch.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = formats::rule("name", "self.name != '' || self.deployment != ''", "name must be given"))]
+#[x_kube(validation = formats::rule("deployment", "self.name == '' || self.deployment == '' || self.name == self.deployment", "deployment is an old word for name: give only one of them"))]
+#[x_kube(validation = formats::rule("deployment", "self.deployment == '' || self.kind == 'Deployment' || self.name != ''", "deployment goes with kind Deployment; use name for other kinds"))]
+pub struct WatchTarget {
+    /// Older word for `name`.
+    #[serde(default)]
+    #[schemars(schema_with = "name_or_empty")]
+    pub deployment: String,
+    /// Kind of the workload. Default `Deployment`.
+    #[serde(default)]
+    pub kind: WatchedKind,
+    /// Names of metrics to read, with `*` for any characters; empty reads all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "metric_names")]
+    pub metrics_filter: Vec<String>,
+    /// Path of the pods' metrics, starting with `/`. Default `/metrics`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "http_path")]
+    pub metrics_path: Option<String>,
+    /// Port of the pods' metrics, 1 to 65535; 0 or none reads no metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::port_or_zero")]
+    pub metrics_port: Option<i32>,
+    /// Name of the workload.
+    #[serde(default)]
+    #[schemars(schema_with = "name_or_empty")]
+    pub name: String,
+    /// Namespace of the workload.
+    #[schemars(schema_with = "formats::namespace")]
+    pub namespace: String,
+}
+
+impl WatchTarget {
+    /// Name of the workload, whichever word it was given with.
+    #[must_use]
+    pub fn workload(&self) -> &str {
+        if self.name.is_empty() { &self.deployment } else { &self.name }
+    }
+}
+
+fn hundred() -> i32 {
+    100
+}
+
+fn context_chars() -> i32 {
+    32000
+}
+
+fn thirty_seconds() -> String {
+    "30s".to_owned()
+}
+
+fn two_hours() -> String {
+    "2h".to_owned()
+}
+
+fn window(_: &mut SchemaGenerator) -> Schema {
+    formats::duration_between(60, 30 * 86_400, "from 1m to 30d")
+}
+
+fn name_or_empty(_: &mut SchemaGenerator) -> Schema {
+    let pattern = formats::DNS_SUBDOMAIN.trim_start_matches('^').trim_end_matches('$');
+    formats::or(formats::pattern(&format!("^({pattern})?$"), 0, 253), json!(""))
+}
+
+fn metric_names(_: &mut SchemaGenerator) -> Schema {
+    formats::set_of(&formats::pattern(r"^[A-Za-z0-9_:*?.\[\]{},-]+$", 1, 256), 0, 256)
+}
+
+fn http_path(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(1024, r"self.matches(r'^/[^\s#]*$')", "must be a path that starts with /, such as /metrics")
+}
+
+fn interval_within_window() -> Rule {
+    formats::rule(
+        "interval",
+        format!("{} <= {}", formats::cel_seconds("self.interval"), formats::cel_seconds("self.window")),
+        "interval must not be longer than window",
+    )
+}

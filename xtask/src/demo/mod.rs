@@ -1,0 +1,173 @@
+//! `xtask demo`: a real fault on a real cluster, and what the platform makes of it, as it happens.
+
+mod fault;
+mod processes;
+mod story;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use cluster::{Cluster, Mode, Origin, images::Image};
+
+pub use fault::Fault;
+use processes::Processes;
+
+/// Name of the demo's cluster.
+const CLUSTER: &str = "demo";
+/// Image of the shop's services; the tag stands in demo/manifests/shop.yaml.
+const IMAGE: &str = "chatcli/demo-service:1.0.0";
+
+/// How the demo goes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What breaks.
+    #[arg(long, value_enum, default_value_t = Fault::BadImage)]
+    fault: Fault,
+    /// Leave the cluster and the shop running at the end, to look around.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Asked to stop by Ctrl-C.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Ends the demo in an orderly way when Ctrl-C was pressed.
+    ///
+    /// # Errors
+    /// When it was.
+    pub fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.0.load(Ordering::SeqCst), "stopped by Ctrl-C");
+        Ok(())
+    }
+}
+
+/// Runs the demo and removes what it made.
+///
+/// # Errors
+/// When a step fails; the logs of the processes are named then.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let stop = Stop::default();
+    let pressed = stop.0.clone();
+    ctrlc::set_handler(move || pressed.store(true, Ordering::SeqCst)).context("cannot listen for Ctrl-C")?;
+
+    println!("Building chatcli and the demo services");
+    let chatcli = build()?;
+    stop.check()?;
+    println!("Starting a Kubernetes with real pods");
+    let cluster = cluster::up(CLUSTER, Mode::Node)?;
+    let result = on(&cluster, &chatcli, args, &stop);
+    if args.keep && result.is_ok() {
+        println!(
+            "\nThe cluster is still there: export KUBECONFIG={}\nRemove it with: make cluster-down",
+            cluster.kubeconfig.display()
+        );
+        return Ok(());
+    }
+    clean(&cluster).context("cleaning up")?;
+    result
+}
+
+fn clean(cluster: &Cluster) -> anyhow::Result<()> {
+    if cluster.origin == Origin::Named {
+        // Only what the demo brought; the cluster is the user's.
+        cluster.run_kubectl(&["delete", "namespace", "production", "chatcli-system", "--ignore-not-found"])?;
+        return Ok(());
+    }
+    cluster::down(CLUSTER)
+}
+
+fn on(cluster: &Cluster, chatcli: &std::path::Path, args: &Args, stop: &Stop) -> anyhow::Result<()> {
+    ensure!(
+        cluster.origin != Origin::Named || cluster.run_kubectl(&["get", "namespace", "production"]).is_err(),
+        "the cluster that you named has a namespace production already; remedy: name another, or none to have one of the demo's own"
+    );
+    let archive = std::env::temp_dir().join(format!("chatcli-demo-{}.tar", std::process::id()));
+    Image::of_binary(IMAGE, &service_binary(), "65532:65532").write(&archive)?;
+    let imported = cluster.import_image(&archive);
+    std::fs::remove_file(&archive)?;
+    imported?;
+    stop.check()?;
+
+    println!("Installing the resources, the shop and its approval policy");
+    let crds = Command::new(chatcli).arg("crds").output().context("chatcli crds")?;
+    let file = cluster.kubeconfig.with_file_name("crds.yaml");
+    std::fs::write(&file, crds.stdout)?;
+    cluster.run_kubectl(&["apply", "--server-side", "-f", &file.display().to_string()])?;
+    cluster.run_kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        "crd",
+        "-l",
+        "app.kubernetes.io/part-of=chatcli",
+        "--timeout=30s",
+    ])?;
+    let _ = cluster.run_kubectl(&["create", "namespace", "chatcli-system"]);
+    cluster.run_kubectl(&["apply", "-f", "demo/manifests/shop.yaml", "-f", "demo/manifests/policy.yaml"])?;
+    stop.check()?;
+    for service in ["payment-service", "user-service", "api-gateway"] {
+        cluster.run_kubectl(&[
+            "-n",
+            "production",
+            "rollout",
+            "status",
+            &format!("deployment/{service}"),
+            "--timeout=60s",
+        ])?;
+        stop.check()?;
+    }
+    println!("api-gateway, payment-service and user-service are up in namespace production, two pods each\n");
+
+    let mut processes = Processes::start(chatcli, cluster)?;
+    let told = tell(cluster, args, stop, &mut processes);
+    if let Err(error) = &told {
+        processes.print_logs(error);
+    }
+    processes.stop();
+    told
+}
+
+fn tell(cluster: &Cluster, args: &Args, stop: &Stop, processes: &mut Processes) -> anyhow::Result<()> {
+    processes.wait_ready(stop)?;
+    let mut story = story::Story::new(cluster, args.fault)?;
+    println!("$ {}", args.fault.command_line());
+    let began = Instant::now();
+    args.fault.inject(cluster)?;
+    story.tell(began, stop, processes)?;
+    story.post_mortem()?;
+    println!("\nLook further (with KUBECONFIG={}):", cluster.kubeconfig.display());
+    for line in story.further() {
+        println!("  {line}");
+    }
+    Ok(())
+}
+
+fn service_binary() -> PathBuf {
+    PathBuf::from(format!("target/{}/release/demo-service", target()))
+}
+
+fn target() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" }
+}
+
+/// Builds the product and the services; the services are static, for an image that holds nothing else.
+///
+/// # Errors
+/// When one does not build.
+pub fn build() -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(&cargo).args(["build", "--quiet", "-p", "chatcli"]).status().context("cargo")?;
+    ensure!(status.success(), "chatcli does not build");
+    let status = Command::new(&cargo)
+        .args(["build", "--quiet", "--release", "-p", "demo-services", "--target", target()])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .status()
+        .context("cargo")?;
+    ensure!(status.success(), "the demo services do not build");
+    Ok(PathBuf::from("target/debug/chatcli"))
+}

@@ -1,0 +1,169 @@
+//! `chatcli server` and `chatcli operator` on this machine, against the demo's cluster.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use cluster::Cluster;
+
+use super::Stop;
+
+struct Running {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+    probes: u16,
+}
+
+/// Both processes.
+pub struct Processes {
+    running: Vec<Running>,
+}
+
+impl Processes {
+    /// Starts them.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub fn start(chatcli: &Path, cluster: &Cluster) -> anyhow::Result<Self> {
+        let ports = free_ports()?;
+        let [grpc, server_metrics, operator_metrics, probes] = ports;
+        let loopback = |port: u16| format!("127.0.0.1:{port}");
+        let kubeconfig = cluster.kubeconfig.display().to_string();
+        let mut processes = Self { running: Vec::new() };
+        processes.add(
+            "server",
+            chatcli,
+            server_metrics,
+            &[
+                "--kubeconfig",
+                &kubeconfig,
+                "--all-namespaces",
+                "--bind",
+                &loopback(grpc),
+                "--metrics-bind",
+                &loopback(server_metrics),
+            ],
+        )?;
+        processes.add(
+            "operator",
+            chatcli,
+            probes,
+            &[
+                "--kubeconfig",
+                &kubeconfig,
+                "--namespace",
+                "chatcli-system",
+                "--server",
+                &format!("http://{}", loopback(grpc)),
+                "--metrics-bind",
+                &loopback(operator_metrics),
+                "--probe-bind",
+                &loopback(probes),
+            ],
+        )?;
+        Ok(processes)
+    }
+
+    fn add(&mut self, name: &'static str, chatcli: &Path, probes: u16, args: &[&str]) -> anyhow::Result<()> {
+        let log = std::env::temp_dir().join(format!("chatcli-demo-{name}.log"));
+        let file = std::fs::File::create(&log)?;
+        let child = Command::new(chatcli)
+            .arg(name)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            // Ctrl-C is for the demo; it ends these in order.
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {}", chatcli.display()))?;
+        self.running.push(Running { name, child, log, probes });
+        Ok(())
+    }
+
+    /// Waits until both say that they are ready.
+    ///
+    /// # Errors
+    /// When one ends, or takes over a minute.
+    pub fn wait_ready(&mut self, stop: &Stop) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while !self.running.iter().all(|process| is_ready(process.probes)) {
+            self.check()?;
+            stop.check()?;
+            if began.elapsed() > Duration::from_secs(60) {
+                bail!("the processes are not ready after 60 s");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Fails when one has ended.
+    ///
+    /// # Errors
+    /// With its name and status.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        for process in &mut self.running {
+            if let Some(status) = process.child.try_wait()? {
+                bail!("chatcli {} ended with {status}", process.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks both to end, and waits.
+    pub fn stop(&mut self) {
+        for process in self.running.iter_mut().rev() {
+            let _ =
+                Command::new("kill").args(["-TERM", &process.child.id().to_string()]).stderr(Stdio::null()).status();
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(10) && matches!(process.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+
+    /// Says where the logs are, and how they end.
+    pub fn print_logs(&self, error: &anyhow::Error) {
+        eprintln!("\n{error:#}");
+        for process in &self.running {
+            let text = std::fs::read_to_string(&process.log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().rev().take(12).collect();
+            eprintln!("--- the end of {}", process.log.display());
+            lines.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn free_ports() -> anyhow::Result<[u16; 4]> {
+    let mut held = Vec::new();
+    let mut ports = [0; 4];
+    for port in &mut ports {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+fn is_ready(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+    let mut answer = String::new();
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.split(' ').nth(1) == Some("200")
+}
