@@ -60,7 +60,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Down { name: Some(name) } => cluster::down(&name)?,
         Command::Down { name: None } => {
-            for name in local::list()? {
+            for name in cluster::list()? {
                 cluster::down(&name)?;
                 println!("stopped {name}");
             }
@@ -69,7 +69,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Logs { name, component } => {
             std::io::stdout().write_all(&std::fs::read(local::log(&name, &component)?)?)?
         }
-        Command::List => local::list()?.iter().for_each(|name| println!("{name}")),
+        Command::List => cluster::list()?.iter().for_each(|name| println!("{name}")),
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::machine;
 use anyhow::Context;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -30,7 +31,8 @@ impl Image {
     /// # Errors
     /// When busybox is not installed.
     pub fn busybox(reference: &str, command: &[&str]) -> anyhow::Result<Self> {
-        let busybox = PathBuf::from("/bin/busybox");
+        let busybox =
+            machine::find("busybox").context("busybox is missing; remedy: `apt-get install busybox-static`")?;
         let applets = Command::new(&busybox).arg("--list").output().context("busybox --list")?;
         let applets = String::from_utf8_lossy(&applets.stdout).into_owned();
         let links = applets
@@ -71,10 +73,10 @@ impl Image {
             "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
             "config": {"Entrypoint": self.entrypoint, "Cmd": self.command, "User": self.user, "Env": ["PATH=/bin"], "WorkingDir": "/"},
-            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(&layer))]},
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", digest(&layer))]},
         });
         let config = serde_json::to_vec(&config)?;
-        let config_name = format!("{}.json", hex(&config));
+        let config_name = format!("{}.json", digest(&config));
         let manifest = serde_json::to_vec(
             &json!([{"Config": config_name, "RepoTags": [self.reference], "Layers": ["layer.tar"]}]),
         )?;
@@ -121,6 +123,6 @@ fn append<W: std::io::Write>(tar: &mut tar::Builder<W>, name: &str, mode: u32, c
     Ok(())
 }
 
-fn hex(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+fn digest(content: &[u8]) -> String {
+    crate::hex(&Sha256::digest(content))
 }

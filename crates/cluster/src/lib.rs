@@ -4,6 +4,8 @@
 //! upstream's own modules. What lives here knows nothing of the product.
 //!
 //! - `tools`: builds and caches the binaries
+//! - `build`: the first build, with progress
+//! - `named`, `kind`: the clusters that are not ours to build
 //! - `local`: the local cluster: processes, network namespace, node
 //! - `images`: container images without a registry
 //! - `machine`: what the machine has: packages, privileges, commands
@@ -11,9 +13,12 @@
 // Development tooling: it runs where the wall clock and the environment are its input.
 #![allow(clippy::disallowed_methods)]
 
+mod build;
 pub mod images;
+mod kind;
 pub mod local;
 pub mod machine;
+mod named;
 pub mod tools;
 
 use std::path::{Path, PathBuf};
@@ -53,17 +58,25 @@ pub enum Origin {
     Local,
 }
 
-/// Starts a cluster, or finds it running.
+/// Starts a cluster, or finds it running: the one that the user named, else kind, else a local one.
 ///
 /// # Errors
 /// Says what is missing and the line that mends it.
 pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
     check_name(name)?;
-    if let Some(named) = named()? {
+    if let Some(named) = named::cluster()? {
         return Ok(named);
     }
-    if mode == Mode::Node && machine::docker_engine_answers() && machine::has("kind") {
-        return kind_up(name);
+    // Without pods there is nothing that a Docker engine would help with, where the control plane runs by itself.
+    let wants_kind = mode == Mode::Node || !cfg!(target_os = "linux");
+    if wants_kind && machine::docker_engine_answers() {
+        if machine::has("kind") {
+            return kind::up(name);
+        }
+        ensure!(
+            cfg!(target_os = "linux") && machine::is_root(),
+            "Docker answers, but kind is not installed; remedy: install it (https://kind.sigs.k8s.io), or name a cluster with CONTEXT=…"
+        );
     }
     local::up(name, mode)
 }
@@ -74,67 +87,20 @@ pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
 /// When something could not be removed.
 pub fn down(name: &str) -> anyhow::Result<()> {
     check_name(name)?;
-    if machine::docker_engine_answers() && machine::has("kind") {
-        let status = Command::new("kind")
-            .args(["delete", "cluster", "--name", &kind_name(name)])
-            .status()
-            .context("kind delete")?;
-        ensure!(status.success(), "kind delete cluster failed");
-    }
+    kind::down(name)?;
     local::down(name)
 }
 
-/// The cluster that `KUBECONFIG` or `CONTEXT` names. A kubeconfig that merely exists at its usual place names nothing.
-fn named() -> anyhow::Result<Option<Cluster>> {
-    let value = |key| std::env::var_os(key).filter(|value| !value.is_empty());
-    let (file, context) = (value("KUBECONFIG"), value("CONTEXT"));
-    let Some(file) = file.clone().or_else(|| {
-        context.as_ref().and_then(|_| Some(PathBuf::from(std::env::var_os("HOME")?).join(".kube/config").into()))
-    }) else {
-        return Ok(None);
-    };
-    let mut flags =
-        vec!["config".to_owned(), "view".to_owned(), "--raw".to_owned(), "--flatten".to_owned(), "--minify".to_owned()];
-    if let Some(context) = &context {
-        flags.push(format!("--context={}", context.to_string_lossy()));
-    }
-    // One file with one context, so that nobody downstream can reach another cluster.
-    let output = Command::new(tools::kubectl()?)
-        .args(&flags)
-        .env("KUBECONFIG", &file)
-        .output()
-        .context("kubectl config view")?;
-    ensure!(
-        output.status.success(),
-        "the cluster that KUBECONFIG or CONTEXT names cannot be used: {}; remedy: `kubectl config get-contexts`, or unset both to have a local cluster",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    let dir = local::home()?.join("named");
-    std::fs::create_dir_all(&dir)?;
-    let kubeconfig = dir.join("kubeconfig");
-    std::fs::write(&kubeconfig, output.stdout)?;
-    Ok(Some(Cluster { name: "named".to_owned(), kubeconfig, origin: Origin::Named }))
-}
-
-fn kind_name(name: &str) -> String {
-    format!("chatcli-{name}")
-}
-
-fn kind_up(name: &str) -> anyhow::Result<Cluster> {
-    let dir = local::home()?.join(format!("kind-{name}"));
-    std::fs::create_dir_all(&dir)?;
-    let kubeconfig = dir.join("kubeconfig");
-    let existing = Command::new("kind").args(["get", "clusters"]).output().context("kind get clusters")?;
-    let there = String::from_utf8_lossy(&existing.stdout).lines().any(|line| line == kind_name(name));
-    let verb: &[&str] = if there { &["export", "kubeconfig"] } else { &["create", "cluster", "--wait", "120s"] };
-    let status = Command::new("kind")
-        .args(verb)
-        .args(["--name", &kind_name(name), "--kubeconfig"])
-        .arg(&kubeconfig)
-        .status()
-        .context("kind")?;
-    ensure!(status.success(), "kind {} failed", verb.join(" "));
-    Ok(Cluster { name: name.to_owned(), kubeconfig, origin: Origin::Kind })
+/// Names of the clusters of this user that are there, whatever they run on.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn list() -> anyhow::Result<Vec<String>> {
+    let mut names = local::list()?;
+    names.extend(kind::list()?);
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 fn check_name(name: &str) -> anyhow::Result<()> {
@@ -145,13 +111,26 @@ fn check_name(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use std::fmt::Write;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 impl Cluster {
     /// kubectl for this cluster, and no other.
     ///
     /// # Errors
     /// When kubectl cannot be built.
     pub fn kubectl(&self) -> anyhow::Result<Command> {
-        let mut command = Command::new(tools::kubectl()?);
+        // A cluster of ours gets the kubectl of its version; for others the user's own is at least as good.
+        let binary = match self.origin {
+            Origin::Local => tools::kubectl()?,
+            Origin::Named | Origin::Kind => machine::find("kubectl").map_or_else(tools::kubectl, Ok)?,
+        };
+        let mut command = Command::new(binary);
         command.env_remove("KUBECONFIG").arg("--kubeconfig").arg(&self.kubeconfig);
         Ok(command)
     }
@@ -175,14 +154,9 @@ impl Cluster {
     pub fn import_image(&self, archive: &Path) -> anyhow::Result<()> {
         match self.origin {
             Origin::Local => local::import_image(&self.name, archive),
-            Origin::Kind => {
-                let status = Command::new("kind")
-                    .args(["load", "image-archive", "--name", &kind_name(&self.name)])
-                    .arg(archive)
-                    .status()?;
-                ensure!(status.success(), "kind load image-archive failed");
-                Ok(())
-            }
+            Origin::Kind => kind::import_image(&self.name, archive),
+            // The name of a local cluster that the user named is known.
+            Origin::Named if local::list()?.contains(&self.name) => local::import_image(&self.name, archive),
             Origin::Named => {
                 println!("note: load {} into the cluster's nodes yourself; we do not reach them", archive.display());
                 Ok(())

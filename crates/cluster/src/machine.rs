@@ -1,23 +1,45 @@
 //! What the machine has: commands, privileges, packages.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-/// Debian packages that a node needs, and a file by which each is known.
+/// Debian packages that a node needs, and the command by which each is known.
 const PACKAGES: [(&str, &str); 7] = [
-    ("containerd", "/usr/bin/containerd"),
-    ("runc", "/usr/sbin/runc"),
-    ("containernetworking-plugins", "/usr/lib/cni/ptp"),
-    ("busybox-static", "/bin/busybox"),
-    ("nftables", "/usr/sbin/nft"),
-    ("conntrack", "/usr/sbin/conntrack"),
-    ("iproute2", "/sbin/ip"),
+    ("containerd", "containerd"),
+    ("runc", "runc"),
+    ("containernetworking-plugins", "ptp"),
+    ("busybox-static", "busybox"),
+    ("nftables", "nft"),
+    ("conntrack", "conntrack"),
+    ("iproute2", "ip"),
 ];
+
+/// Where else than on the path a command may be: root's own folders, and those of network plugins.
+const MORE_FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/lib/cni", "/opt/cni/bin"];
+
+/// Where a command is.
+pub fn find(command: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(MORE_FOLDERS.iter().map(PathBuf::from))
+        .map(|dir| dir.join(command))
+        .find(|file| file.is_file())
+}
 
 /// Whether a command is on the path.
 pub fn has(command: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(command).is_file()))
+    find(command).is_some()
+}
+
+/// Whether a program needs nothing but itself, so that it runs in an empty image.
+fn is_static(program: &Path) -> bool {
+    // The loader of a dynamic program is named in its head.
+    std::fs::read(program).is_ok_and(|bytes| {
+        let head = bytes.get(..4096).unwrap_or(&bytes);
+        !head.windows(9).any(|window| window == b"ld-linux-" || window == b"/ld-musl-")
+    })
 }
 
 /// Whether this process is root.
@@ -51,8 +73,9 @@ pub fn prepare_node() -> anyhow::Result<()> {
         is_root(),
         "real pods on this machine need root; remedy: `sudo -E make cluster`, or install Docker and kind, or name a cluster with CONTEXT=…"
     );
+    let there = |command: &str| find(command).is_some_and(|file| command != "busybox" || is_static(&file));
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !std::path::Path::new(file).exists()).map(|(package, _)| *package).collect();
+        PACKAGES.iter().filter(|(_, command)| !there(command)).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -61,7 +84,7 @@ pub fn prepare_node() -> anyhow::Result<()> {
         "missing: {}; remedy: install these with the machine's package manager",
         missing.join(", ")
     );
-    println!("installing Debian packages: {}", missing.join(", "));
+    eprintln!("installing Debian packages: {}", missing.join(", "));
     install(&missing)
 }
 
@@ -104,4 +127,16 @@ pub fn run(command: &str, args: &[&str]) -> anyhow::Result<()> {
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_needs_a_loader_is_not_static() {
+        // Cargo's own test program is linked dynamically.
+        assert!(!is_static(&std::env::current_exe().unwrap()));
+        assert!(!is_static(Path::new("/nowhere")));
+    }
 }

@@ -3,10 +3,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 /// A folder under `tools/` and what is built from it.
 struct Tool {
@@ -29,6 +27,9 @@ const KUBERNETES: Tool = Tool {
         ("k8s.io/kubernetes/cmd/kubectl", "kubectl"),
     ],
 };
+/// Alone, for a cluster that is not ours; it lands in the same folder.
+const KUBECTL: Tool =
+    Tool { name: "kubernetes", module: "k8s.io/kubernetes", packages: &[("k8s.io/kubernetes/cmd/kubectl", "kubectl")] };
 const ETCD: Tool =
     Tool { name: "etcd", module: "go.etcd.io/etcd/server/v3", packages: &[("go.etcd.io/etcd/server/v3", "etcd")] };
 const COREDNS: Tool = Tool {
@@ -71,12 +72,21 @@ pub fn control_plane() -> anyhow::Result<ControlPlane> {
     Ok(ControlPlane { kubernetes: ensure_built(&KUBERNETES)?, etcd: ensure_built(&ETCD)?.join("etcd") })
 }
 
+/// Builds what a node needs beyond that, if it is not there.
+///
+/// # Errors
+/// When Go is missing or a build fails.
+pub fn node() -> anyhow::Result<()> {
+    coredns()?;
+    metrics_server().map(drop)
+}
+
 /// kubectl of the pinned version.
 ///
 /// # Errors
 /// When Go is missing or the build fails.
 pub fn kubectl() -> anyhow::Result<PathBuf> {
-    Ok(ensure_built(&KUBERNETES)?.join("kubectl"))
+    Ok(ensure_built(&KUBECTL)?.join("kubectl"))
 }
 
 /// CoreDNS.
@@ -121,64 +131,24 @@ fn pinned(go_mod: &str, module: &str) -> Option<String> {
 fn ensure_built(tool: &Tool) -> anyhow::Result<PathBuf> {
     let version = version(tool)?;
     let folder = cache()?.join(format!("{}-{version}", tool.name));
-    let missing = || tool.packages.iter().filter(|(_, binary)| !folder.join(binary).is_file()).count();
-    if missing() == 0 {
+    let missing = || -> Vec<(&str, &str)> {
+        tool.packages.iter().filter(|(_, binary)| !folder.join(binary).is_file()).copied().collect()
+    };
+    if missing().is_empty() {
         return Ok(folder);
     }
-    ensure!(
-        crate::machine::has("go"),
-        "Go is not installed, and {} must be built once; remedy: install Go 1.26 or newer",
-        tool.name
-    );
-    std::fs::create_dir_all(&folder)?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     // Another call may be building the same: wait for it rather than do it twice.
     let lock = File::create(folder.join(".lock"))?;
-    lock.lock()?;
-    let total = tool.packages.len();
-    for (index, (package, binary)) in tool.packages.iter().enumerate() {
-        if folder.join(binary).is_file() {
-            continue;
-        }
-        let began = Instant::now();
-        eprintln!("building {binary} {version} ({} of {total} of {}; once, then it is cached)", index + 1, tool.name);
-        build(tool, &version, package, &folder.join(binary))?;
-        eprintln!("built {binary} in {} s", began.elapsed().as_secs());
+    if lock.try_lock().is_err() {
+        eprintln!("waiting for another process that builds {} {version}", tool.name);
+        lock.lock()?;
+    }
+    let missing = missing();
+    if !missing.is_empty() {
+        crate::build::go(&modules().join(tool.name), tool.name, &version, &missing, &folder)?;
     }
     Ok(folder)
-}
-
-fn build(tool: &Tool, version: &str, package: &str, target: &Path) -> anyhow::Result<()> {
-    let mut ldflags = "-s -w".to_owned();
-    if tool.name == "kubernetes" {
-        // Otherwise clients see v0.0.0.
-        let mut parts = version.trim_start_matches('v').split('.');
-        let (major, minor) = (parts.next().unwrap_or("1"), parts.next().unwrap_or("0"));
-        for (key, value) in [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)] {
-            ldflags.push_str(&format!(" -X k8s.io/component-base/version.{key}={value}"));
-        }
-    }
-    // A build that is cut off must not look finished.
-    let partial = target.with_extension("partial");
-    let mut command = Command::new("go");
-    command.args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &ldflags, "-o"]).arg(&partial).arg(package);
-    command.current_dir(modules().join(tool.name)).env("CGO_ENABLED", "0").env("GOFLAGS", "").stdout(Stdio::null());
-    if go_minor() >= 27 {
-        // Its new JSON makes the API server's OpenAPI wrong.
-        command.env("GOEXPERIMENT", "nojsonv2");
-    }
-    let status = command.status().context("cannot start go")?;
-    ensure!(
-        status.success(),
-        "go build of {package} failed; remedy: see the lines above; the module proxy must be reachable for the first build"
-    );
-    std::fs::rename(&partial, target)?;
-    Ok(())
-}
-
-fn go_minor() -> u32 {
-    let Ok(output) = Command::new("go").args(["env", "GOVERSION"]).output() else { return 0 };
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().trim_start_matches("go1.").split('.').next().and_then(|minor| minor.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

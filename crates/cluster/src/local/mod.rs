@@ -1,12 +1,13 @@
 //! The local cluster: what is recorded of it, start, stop, status.
 
 mod control_plane;
+mod lock;
 mod network;
 mod node;
 mod pki;
 mod process;
 
-use std::fs::File;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{Cluster, Mode, Origin, machine};
+use lock::Lock;
 use process::Process;
 
 /// What is recorded of a local cluster, so that it can be ended by whoever comes later.
@@ -32,15 +34,24 @@ struct Local {
     state: State,
 }
 
-/// Folder in which the clusters of this user live.
+/// Folder in which the clusters of this user live. Nobody else may look into it: it holds keys and tokens.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be made, or belongs to somebody else.
 pub fn home() -> anyhow::Result<PathBuf> {
-    let user =
-        std::fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta)).unwrap_or_default();
+    let user = std::fs::metadata("/proc/self").map(|meta| meta.uid()).unwrap_or_default();
     let dir = std::env::temp_dir().join(format!("chatcli-aiops-{user}"));
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    // The place is known to everybody, and whoever owns it could name the processes that we end.
+    let meta = std::fs::symlink_metadata(&dir)?;
+    ensure!(
+        meta.is_dir() && meta.uid() == user,
+        "{} belongs to another user; remedy: set TMPDIR to a folder of your own",
+        dir.display()
+    );
+    if meta.mode() & 0o077 != 0 {
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))?;
+    }
     Ok(dir)
 }
 
@@ -56,10 +67,8 @@ pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
     if mode == Mode::Node {
         machine::prepare_node()?;
     }
-    let began = Instant::now();
     let dir = home()?.join(name);
-    let lock = File::create(home()?.join(format!("{name}.lock")))?;
-    lock.lock()?;
+    let _lock = Lock::take(&home()?, name)?;
     let kubeconfig = dir.join("kubeconfig");
     if let Some(state) = read(&dir)? {
         if state.mode == mode && state.processes.iter().all(Process::is_alive) && kubeconfig.is_file() {
@@ -69,10 +78,12 @@ pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
     }
     // Builds come first: they take minutes, and what they print is for people.
     let binaries = crate::tools::control_plane()?;
+    if mode == Mode::Node {
+        crate::tools::node()?;
+    }
+    let began = Instant::now();
     std::fs::create_dir_all(&dir)?;
-    let mut local =
-        Local { name: name.to_owned(), dir, state: State { mode, index: free_index()?, processes: Vec::new() } };
-    local.record()?;
+    let mut local = Local::new(name, dir, mode)?;
     let started = local.start(&binaries);
     if let Err(error) = started {
         let cleaned = remove(name, &local.dir);
@@ -90,10 +101,11 @@ pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
 /// # Errors
 /// When something could not be removed.
 pub fn down(name: &str) -> anyhow::Result<()> {
-    let lock = File::create(home()?.join(format!("{name}.lock")))?;
-    lock.lock()?;
+    let lock = Lock::take(&home()?, name)?;
     remove(name, &home()?.join(name))?;
-    std::fs::remove_file(home()?.join(format!("{name}.lock")))?;
+    lock.remove();
+    // The last cluster takes the folder along.
+    let _ = std::fs::remove_dir(home()?);
     Ok(())
 }
 
@@ -145,6 +157,44 @@ pub fn log(name: &str, component: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Ends a component at once, as a crash would. The cluster stays recorded, so that it can be started again or removed.
+///
+/// # Errors
+/// When there is no such component.
+pub fn crash(name: &str, component: &str) -> anyhow::Result<()> {
+    with_component(name, component, |process, _| {
+        process.kill();
+        Ok(())
+    })
+}
+
+/// Starts a component that ended, as it was started before.
+///
+/// # Errors
+/// When there is no such component, or it cannot be started.
+pub fn restart(name: &str, component: &str) -> anyhow::Result<()> {
+    with_component(name, component, |process, dir| {
+        process.end();
+        process.start_again(dir)
+    })
+}
+
+fn with_component(
+    name: &str,
+    component: &str,
+    act: impl FnOnce(&mut Process, &Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let dir = home()?.join(name);
+    let _lock = Lock::take(&home()?, name)?;
+    let mut state = read(&dir)?.with_context(|| format!("there is no cluster {name}"))?;
+    let known: Vec<String> = state.processes.iter().map(|p| p.name.clone()).collect();
+    let process = state.processes.iter_mut().find(|process| process.name == component).with_context(|| {
+        format!("cluster {name} has no component {component:?}; remedy: one of {}", known.join(", "))
+    })?;
+    act(process, &dir)?;
+    write(&dir, &state)
+}
+
 /// Loads an image archive into the node's container runtime.
 ///
 /// # Errors
@@ -162,6 +212,13 @@ fn read(dir: &Path) -> anyhow::Result<Option<State>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn write(dir: &Path, state: &State) -> anyhow::Result<()> {
+    let partial = dir.join("state.partial");
+    std::fs::write(&partial, serde_json::to_vec_pretty(state)?)?;
+    std::fs::rename(partial, dir.join("state.json"))?;
+    Ok(())
 }
 
 /// A number that no other cluster has.
@@ -196,12 +253,18 @@ fn remove(name: &str, dir: &Path) -> anyhow::Result<()> {
 }
 
 impl Local {
+    /// Takes a free number, and records it before anything is made under it.
+    fn new(name: &str, dir: PathBuf, mode: Mode) -> anyhow::Result<Self> {
+        let lock = Lock::take(&home()?, ".numbers")?;
+        let local =
+            Self { name: name.to_owned(), dir, state: State { mode, index: free_index()?, processes: Vec::new() } };
+        local.record()?;
+        lock.remove();
+        Ok(local)
+    }
+
     fn record(&self) -> anyhow::Result<()> {
-        let path = self.dir.join("state.json");
-        let partial = self.dir.join("state.partial");
-        std::fs::write(&partial, serde_json::to_vec_pretty(&self.state)?)?;
-        std::fs::rename(partial, path)?;
-        Ok(())
+        write(&self.dir, &self.state)
     }
 
     fn start(&mut self, binaries: &crate::tools::ControlPlane) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use super::Local;
 use super::control_plane::SERVICE_RANGE;
 use super::process::Process;
 use crate::images::Image;
-use crate::machine::run;
+use crate::machine::{self, run};
 use crate::tools::{self, ControlPlane};
 
 const SANDBOX: &str = "chatcli/sandbox:1";
@@ -32,7 +32,7 @@ pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyho
     write_configs(local, address)?;
     local.spawn(
         "containerd",
-        Path::new("/usr/bin/containerd"),
+        &machine::find("containerd").context("containerd is missing")?,
         &["--config".to_owned(), dir.join("containerd.toml").display().to_string()],
     )?;
     local.wait_for("containerd", 20, || ctr(&dir, &["version"]).is_ok())?;
@@ -131,7 +131,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   restrict_oom_score_adj = {restrict}
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = "{plugins}"
     conf_dir = "{cni}"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
@@ -144,6 +144,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
         state = path("containerd-state"),
         socket = socket(dir).display(),
         cni = path("cni"),
+        plugins = machine::find("ptp").as_deref().and_then(Path::parent).unwrap_or(Path::new("/usr/lib/cni")).display(),
     )
 }
 

@@ -66,5 +66,5 @@ fn secret(path: &Path, text: &str) -> anyhow::Result<()> {
 fn random_token() -> anyhow::Result<String> {
     let mut bytes = [0; 24];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::hex(&bytes))
 }

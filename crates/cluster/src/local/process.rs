@@ -17,32 +17,45 @@ pub struct Process {
     pub pid: u32,
     /// Start time as the kernel counts it; an id that was given anew has another.
     started: u64,
+    /// Command line, to start it again.
+    #[serde(default)]
+    command: Vec<String>,
 }
 
 impl Process {
     /// Starts a component with its log in `dir`, detached from this terminal.
     pub fn start(name: &str, binary: &Path, args: &[String], net: Option<&Path>, dir: &Path) -> anyhow::Result<Self> {
-        let log = std::fs::File::create(dir.join(format!("{name}.log")))?;
-        let mut command = match net {
+        let mut words = match net {
             // Only the network is the cluster's own: mounts must stay visible to the container runtime.
             Some(namespace) => {
-                let mut command = Command::new("nsenter");
-                command.arg(format!("--net={}", namespace.display())).arg("--").arg(binary);
-                command
+                vec!["nsenter".to_owned(), format!("--net={}", namespace.display()), "--".to_owned()]
             }
-            None => Command::new(binary),
+            None => Vec::new(),
         };
-        command
+        words.push(binary.display().to_string());
+        words.extend_from_slice(args);
+        let mut process = Self { name: name.to_owned(), pid: 0, started: 0, command: words };
+        process.start_again(dir)?;
+        Ok(process)
+    }
+
+    /// Starts it once more, as it was started; its log goes on.
+    pub fn start_again(&mut self, dir: &Path) -> anyhow::Result<()> {
+        let log = std::fs::File::options().create(true).append(true).open(dir.join(format!("{}.log", self.name)))?;
+        let (binary, args) = self.command.split_first().context("the command line was not recorded")?;
+        let child = Command::new(binary)
             .args(args)
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
-            .env_remove("KUBECONFIG");
-        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        let pid = child.id();
-        Ok(Self { name: name.to_owned(), pid, started: start_time(pid).unwrap_or_default() })
+            .env_remove("KUBECONFIG")
+            .spawn()
+            .with_context(|| format!("cannot start {binary}"))?;
+        self.pid = child.id();
+        self.started = start_time(self.pid).unwrap_or_default();
+        Ok(())
     }
 
     /// Whether it runs.
@@ -97,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_id_that_belongs_to_another_process_is_left_alone() {
-        let me = Process { name: "me".into(), pid: std::process::id(), started: 1 };
+        let me = Process { name: "me".into(), pid: std::process::id(), started: 1, command: Vec::new() };
         assert!(!me.is_alive());
         me.kill();
         assert_eq!(start_time(std::process::id()).map(|t| t > 1), Some(true));
