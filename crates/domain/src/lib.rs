@@ -1,4 +1,16 @@
-//! domain.
+//! Every decision of the product, as a pure function of (state, observation, now).
+//!
+//! What lives here, one folder per subject:
+//!
+//! * `detection`: from what is seen to "this is a symptom", and the book of open alerts;
+//! * `diagnosis`: from evidence to "this is the cause", with its proof and a proposal;
+//! * `incident`: grouping of signals, the life of an Issue, the words of a post-mortem;
+//! * `remediation`: what an action needs, changes, verifies and undoes, and the life of a plan;
+//! * `approval`: who must say yes, and whether they have.
+//!
+//! What does not: anything that reads or writes. This crate cannot name a Kubernetes client, a runtime, an environment or
+//! a clock; `now` is an argument, and deadlines are absolute instants.
+
 pub mod approval;
 pub mod detection;
 pub mod diagnosis;

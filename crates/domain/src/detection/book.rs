@@ -209,7 +209,8 @@ fn seen_again(entry: &mut Entry, symptom: &Symptom, now: Timestamp) -> Option<Tr
         return None;
     }
     let severity = alert.severity.min(symptom.severity);
-    let differs = alert.rule != symptom.rule || alert.severity != severity || alert.count != symptom.count;
+    // A pod that is replaced takes its count away; that is no news.
+    let differs = alert.rule != symptom.rule || alert.severity != severity || symptom.count > alert.count;
     alert.rule = symptom.rule;
     alert.severity = severity;
     alert.pod.clone_from(&symptom.pod);

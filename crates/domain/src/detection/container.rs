@@ -9,11 +9,13 @@ use super::{FRESH, Findings, PodView, Rule, WorkloadView, anchor};
 
 /// A pull that fails for a reason that may pass is believed after this.
 const PULL_HOLD: SignedDuration = SignedDuration::from_secs(30);
+/// The same once the kubelet backs off: by then its second try, after 10 s, has failed too.
+const BACK_OFF_HOLD: SignedDuration = SignedDuration::from_secs(15);
 /// A container that ran this long, and three times as long as before, has recovered.
 const RECOVERED: SignedDuration = SignedDuration::from_secs(30);
 
-/// Whether a pull failed for a reason that does not pass by itself.
-pub(super) fn pull_is_definite(reason: &str, message: &str) -> bool {
+/// Whether a pull of an image failed for a reason that does not pass by itself. The image's own name is no reason.
+pub(super) fn pull_is_definite(reason: &str, message: &str, image: &str) -> bool {
     const FINAL: [&str; 14] = [
         "not found",
         "manifest unknown",
@@ -30,6 +32,7 @@ pub(super) fn pull_is_definite(reason: &str, message: &str) -> bool {
         "no match for platform",
         "not present with pull policy of never",
     ];
+    let message = if image.is_empty() { message.to_owned() } else { message.replace(image, "") };
     let message = message.to_ascii_lowercase();
     matches!(reason, "InvalidImageName" | "ErrImageNeverPull") || FINAL.iter().any(|text| message.contains(text))
 }
@@ -51,8 +54,10 @@ pub(super) fn examine(
     {
         return;
     }
-    // An init container that reached its end has nothing to say, whatever happened before.
-    if init && done.is_some_and(|t| t.exit_code == 0) {
+    // A container that reached its end and is not started again has nothing to say, whatever happened before: an init
+    // container, or one of a Job.
+    let stays_ended = init || pod.spec().and_then(|s| s.restart_policy.as_deref()).is_some_and(|p| p != "Always");
+    if stays_ended && done.is_some_and(|t| t.exit_code == 0) {
         return;
     }
     if start_error(view, pod, status, done.or(last), now, out) {
@@ -114,13 +119,15 @@ fn image(
                 && e.message.contains("image")
         })
         .collect();
-    // The back-off's own message hides the registry's answer; the event keeps it.
-    let definite = pull_is_definite(reason, message) || failed.iter().any(|e| pull_is_definite(reason, &e.message));
-    let since = failed.iter().map(|e| e.first).min().map_or_else(|| pod.started(now), |t| t.min(now));
-    if !definite && reason != "ImagePullBackOff" && !out.held(since, PULL_HOLD, now) {
+    let image = pod.container(&status.name).and_then(|c| c.image.clone()).unwrap_or_else(|| status.image.clone());
+    // The back-off's own message may hide the registry's answer; the event keeps it.
+    let definite = pull_is_definite(reason, message, &image)
+        || failed.iter().any(|e| pull_is_definite(reason, &e.message, &image));
+    let since = failed.iter().map(|e| e.first).min().map_or_else(|| waiting_since(pod, status, now), |t| t.min(now));
+    let hold = if reason == "ImagePullBackOff" { BACK_OFF_HOLD } else { PULL_HOLD };
+    if !definite && !out.held(since, hold, now) {
         return;
     }
-    let image = pod.container(&status.name).and_then(|c| c.image.clone()).unwrap_or_else(|| status.image.clone());
     let text = format!(
         "container {} of pod {} cannot get image {image}: {reason}: {}",
         status.name,
@@ -153,7 +160,7 @@ fn cannot_start(
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let message = waiting.message.as_deref().unwrap_or_default();
     let missing = says_missing(message);
-    let since = pod.started(now);
+    let since = waiting_since(pod, status, now);
     if !out.held(since, REFERENCE_HOLD, now) {
         return;
     }
@@ -178,6 +185,12 @@ fn cannot_start(
         Some(since),
     ));
     out.symptoms.push(found);
+}
+
+/// Since when a container waits: the end of its last run, or the start of its pod. A pod may have run for weeks before.
+fn waiting_since(pod: &PodView, status: &ContainerStatus, now: Timestamp) -> Timestamp {
+    let last = status.last_state.as_ref().and_then(|s| s.terminated.as_ref()).and_then(ended);
+    last.map_or_else(|| pod.started(now), |t| t.min(now))
 }
 
 fn ended(terminated: &ContainerStateTerminated) -> Option<Timestamp> {

@@ -87,10 +87,11 @@ fn scheduling(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Find
     let message = condition.message.clone().unwrap_or_default();
     let since = anchor(condition.last_transition_time.as_ref(), now);
     let volume = message.contains("persistentvolumeclaim") || message.contains("PersistentVolumeClaim");
-    // A pod that pushed others out is about to get its place.
+    // A pod that pushed others out is about to get its place, and one of a workload that is giving a pod up may get that.
     let nominated =
         pod.pod.status.as_ref().is_some_and(|s| s.nominated_node_name.as_deref().is_some_and(|n| !n.is_empty()));
-    let hold = if nominated {
+    let making_room = view.pods.iter().any(PodView::terminating);
+    let hold = if nominated || (making_room && !volume) {
         SETUP_HOLD
     } else if volume {
         VOLUME_HOLD

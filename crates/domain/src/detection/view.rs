@@ -216,9 +216,10 @@ impl WorkloadView {
         i32::try_from(self.live_pods().filter(|p| p.ready()).count()).unwrap_or(i32::MAX)
     }
 
-    /// Whether all pods that should be there are there, of the current revision and ready.
+    /// Whether all pods that should be there are there, of the current revision and ready. A paused rollout has no new
+    /// pods on purpose: there the old ones count too.
     pub fn healthy(&self) -> bool {
-        let current = |p: &&PodView| self.current.as_deref().is_none_or(|hash| p.revision == hash);
+        let current = |p: &&PodView| self.paused || self.current.as_deref().is_none_or(|hash| p.revision == hash);
         let ready = self.live_pods().filter(current).filter(|p| p.ready()).count();
         let strays = self.live_pods().filter(|p| !p.ready()).count();
         i32::try_from(ready).unwrap_or(i32::MAX) >= self.desired && strays == 0

@@ -2,14 +2,10 @@
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{CauseClass, ObjectRef, Proof};
-use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Change, Conclusion, ConfigHistory, Evidence, cause, fact, log, propose, ruled_out};
 use crate::detection::Rule;
-
-/// A revision whose pods crash this soon after they were made brought the crash with it.
-const AT_START: SignedDuration = SignedDuration::from_mins(30);
 
 /// A change of one key of a ConfigMap.
 struct KeyChange<'a> {
@@ -28,7 +24,7 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let decisive = log::decisive(&lines).cloned();
     let all = changes_that_count(evidence);
     let told = |change: &Change| lines.iter().map(|line| change_told(line, change)).max().unwrap_or_default();
-    let change = all.iter().max_by_key(|c| (told(c), weight(c))).filter(|_| introduced(evidence));
+    let change = all.iter().max_by_key(|c| (told(c), weight(c))).filter(|_| evidence.introduced());
     let keys = key_changes(evidence, &lines);
     let key = keys.into_iter().max_by_key(|k| (k.told, k.changed)).filter(|k| k.changed || k.told > 1);
     let change_score = change.map_or(0, |c| told(c) * 2 + 2);
@@ -90,14 +86,6 @@ fn change_told(line: &str, change: &Change) -> u32 {
     let name = change.variable.as_deref().is_some_and(|v| log::mentions(line, v));
     let value = change.after.as_deref().is_some_and(|v| v.len() < 200 && log::mentions(line, v));
     u32::from(name) * 2 + u32::from(value)
-}
-
-/// Whether the crashes began when pods of this revision began, while there is an older revision to compare with.
-fn introduced(evidence: &Evidence) -> bool {
-    let (Some(revision), Some(_)) = (evidence.revision(), evidence.previous()) else { return false };
-    let pods = evidence.view.pods.iter().filter(|p| p.revision == revision.hash);
-    let oldest = pods.filter_map(|p| p.pod.metadata.creation_timestamp.as_ref()).map(|t| t.0).min();
-    oldest.is_some_and(|made| evidence.symptom.since.duration_since(made) < AT_START)
 }
 
 fn key_changes<'a>(evidence: &'a Evidence, lines: &[String]) -> Vec<KeyChange<'a>> {
@@ -218,7 +206,7 @@ fn from_config_map(evidence: &Evidence, key: &KeyChange<'_>, line: Option<&str>)
         time: key.map.changed.map(Time),
         ..fact(&map, &path, &now, "the container reads this key")
     });
-    if evidence.revision().is_some() && !introduced(evidence) {
+    if evidence.revision().is_some() && !evidence.introduced() {
         cause.ruled_out.push(ruled_out(
             "A rollout brought it",
             "the pod template has not changed since these pods ran well, or there is no earlier one",
@@ -253,6 +241,8 @@ fn by_itself(evidence: &Evidence, line: Option<&str>) -> Conclusion {
     let mut cause = cause(evidence, class, path, None, statement, sure);
     let why = if evidence.previous().is_none() {
         "there is no earlier revision to compare with"
+    } else if evidence.introduced() {
+        "the last revision changed nothing that this container runs with"
     } else {
         "its pods ran well before"
     };

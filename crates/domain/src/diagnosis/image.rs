@@ -4,7 +4,9 @@ use api::shared::CauseClass;
 
 use super::{Conclusion, Evidence, Proof, cause, fact, propose, ruled_out};
 
-fn class(text: &str) -> CauseClass {
+/// What the registry's or the network's answer means. The image's own name is no part of the answer.
+fn class(text: &str, image: &str) -> CauseClass {
+    let text = if image.is_empty() { text.to_owned() } else { text.replace(image, "") };
     let text = text.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|w| text.contains(w));
     // A registry says "not found or denied" in one breath for repositories that do not exist.
@@ -17,7 +19,7 @@ fn class(text: &str) -> CauseClass {
         "dial tcp",
         "tls handshake",
         "x509",
-        "eof",
+        ": eof",
     ]) {
         CauseClass::RegistryUnreachable
     } else if any(&["unauthorized", "authentication required", "denied", "forbidden", "no basic auth"])
@@ -48,7 +50,7 @@ fn answer(text: &str) -> String {
 pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let image = evidence.symptom.value.clone();
     let seen: Vec<&str> = evidence.symptom.evidence.iter().map(|o| o.detail.as_str()).collect();
-    let class = class(&seen.join(" "));
+    let class = class(&seen.join(" "), &image);
     let container = evidence.container();
     let path = evidence.container_path(container).map(|p| format!("{p}.image"));
     let said = seen.iter().max_by_key(|s| s.len()).map(|s| answer(s)).unwrap_or_default();

@@ -3,6 +3,8 @@
 use super::Evidence;
 
 const LINE: usize = 300;
+/// Lines that are looked at and kept, from the end.
+const LINES: usize = 50;
 
 fn weight(line: &str) -> u32 {
     const STRONG: [&str; 9] =
@@ -28,8 +30,17 @@ fn weight(line: &str) -> u32 {
 /// The last lines of the failing container.
 pub(super) fn lines(evidence: &Evidence) -> Vec<String> {
     let container = evidence.container();
-    let tail = evidence.logs.iter().find(|l| l.container == container);
-    tail.map(|t| t.lines.iter().map(|l| clip(l)).filter(|l| !l.is_empty()).collect()).unwrap_or_default()
+    let pod = evidence.symptom.pod.as_ref().map(|p| p.name.as_str());
+    let ours = |l: &&super::LogTail| l.container == container;
+    let tail = evidence
+        .logs
+        .iter()
+        .filter(ours)
+        .find(|l| Some(l.pod.as_str()) == pod)
+        .or_else(|| evidence.logs.iter().find(ours));
+    let lines = tail.map(|t| t.lines.as_slice()).unwrap_or_default();
+    let newest = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+    newest.iter().map(|l| clip(l)).filter(|l| !l.is_empty()).collect()
 }
 
 /// The line that says why: the last one among those that sound most like it.
@@ -38,8 +49,13 @@ pub(super) fn decisive(lines: &[String]) -> Option<&String> {
 }
 
 fn clip(line: &str) -> String {
-    let clean: String = line.chars().filter(|c| !c.is_control()).take(LINE).collect();
+    let clean: String = line.chars().filter(|c| !c.is_control() && !invisible(*c)).take(LINE).collect();
     clean.trim().to_owned()
+}
+
+/// Characters that show nothing and can make a text read as another one: zero widths and changes of direction.
+fn invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether a line speaks of a word: as a whole, not inside another one.

@@ -13,7 +13,12 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         let map = if part == "limits" { resources.limits.as_ref() } else { resources.requests.as_ref() };
         map?.get("memory").map(|q| q.0.clone())
     };
-    let limit = evidence.spec().and_then(|(spec, _)| resources(spec, "limits"));
+    // A LimitRange gives the pod a limit that the template does not have.
+    let of = |part: &str| {
+        let template = evidence.spec().and_then(|(spec, _)| resources(spec, part));
+        template.or_else(|| resources(evidence.pod()?.spec()?, part))
+    };
+    let limit = of("limits");
     let request = evidence.spec().and_then(|(spec, _)| resources(spec, "requests"));
     let limit_bytes = limit.as_deref().and_then(amount::millis).map(|m| m / 1000);
     let used = evidence.memory_used.get(container).copied();
@@ -32,11 +37,16 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         (None, Some(_)) => evidence.previous().is_some(),
         _ => false,
     };
-    let mut statement = format!(
-        "Container {container} of {} was OOMKilled: it exceeded its memory limit of {}, observed use {observed}",
-        evidence.who(),
-        limit.as_deref().unwrap_or("none (the node ran out of memory)")
-    );
+    let mut statement = match &limit {
+        Some(limit) => format!(
+            "Container {container} of {} was OOMKilled: it exceeded its memory limit of {limit}, observed use {observed}",
+            evidence.who()
+        ),
+        None => format!(
+            "Container {container} of {} was OOMKilled: it has no memory limit and the node ran out of memory, observed use {observed}",
+            evidence.who()
+        ),
+    };
     if lowered && let (Some(previous), Some(revision)) = (evidence.previous(), evidence.revision()) {
         let was = before.as_deref().unwrap_or("no limit");
         statement.push_str(&format!(
@@ -61,12 +71,10 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
             "the container has a limit of its own, and the kubelet reports OOMKilled for it",
         ));
     }
-    let raise = |limit_bytes: i128, evidence: &Evidence| {
-        let new = amount::doubled(limit_bytes);
-        let text = amount::bytes(new);
-        // The request follows only where it was equal to the limit, which keeps the quality of service.
-        let equal = request.as_deref().and_then(amount::millis).map(|m| m / 1000) == Some(limit_bytes)
-            || request.as_deref() == limit.as_deref() && request.is_some();
+    // The request follows only where it was equal to the limit, which keeps the quality of service.
+    let equal = request.is_some() && request.as_deref().and_then(amount::millis).map(|m| m / 1000) == limit_bytes;
+    let raise = |needed: i128, evidence: &Evidence| {
+        let text = amount::bytes(amount::doubled(needed));
         propose::memory(
             evidence,
             container,
@@ -79,7 +87,8 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if lowered {
         candidates.extend(propose::rollback(evidence, "lowered the memory limit"));
     }
-    if let Some(bytes) = limit_bytes {
+    if let Some(limit) = limit_bytes {
+        let bytes = limit.max(used.unwrap_or_default());
         candidates.extend(raise(bytes, evidence));
         candidates.extend(raise(amount::doubled(bytes), evidence));
     }

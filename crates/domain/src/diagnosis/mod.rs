@@ -23,13 +23,16 @@ use std::collections::BTreeMap;
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{CauseClass, ObjectRef, Proof, RootCause, RuledOut};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{PodSpec, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::detection::{Observation, PodView, Revision, Rule, Symptom, WorkloadView};
 
 pub use diff::{Change, changes};
+
+/// A revision whose pods are in trouble this soon after they were made brought the trouble with it.
+const AT_START: SignedDuration = SignedDuration::from_mins(30);
 
 /// The last lines of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -304,6 +307,25 @@ impl Evidence {
             (Some(before), Some(after)) => changes(&before.template, &after.template),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether the trouble began when pods of the failing revision began, while there is an older one to compare with.
+    fn introduced(&self) -> bool {
+        let (Some(revision), Some(_)) = (self.revision(), self.previous()) else { return false };
+        let pods = self.view.pods.iter().filter(|p| p.revision == revision.hash);
+        let oldest = pods.filter_map(|p| p.pod.metadata.creation_timestamp.as_ref()).map(|t| t.0).min();
+        let at_start = AT_START.saturating_add(self.looping_for());
+        oldest.is_some_and(|made| self.symptom.since.duration_since(made) < at_start)
+    }
+
+    /// How long the container has been crashing, from its restarts: the kubelet waits 10 s, then twice as long each time,
+    /// up to five minutes. The symptom itself knows only the last run.
+    fn looping_for(&self) -> SignedDuration {
+        let status = self.pod().and_then(|p| p.statuses().map(|(_, s)| s).find(|s| s.name == self.container()));
+        let restarts = status.map_or(0, |s| i64::from(s.restart_count.clamp(0, 10_000)));
+        // The first restart comes at once; 10, 20, 40, 80 and 160 s follow.
+        let rising: i64 = (0..(restarts - 1).clamp(0, 5)).map(|n| 10 << n).sum();
+        SignedDuration::from_secs(rising + (restarts - 6).max(0) * 300)
     }
 
     /// Container that shows the symptom.

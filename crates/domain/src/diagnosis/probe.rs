@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Conclusion, Evidence, cause, fact, log, propose, ruled_out};
-use crate::detection::{Rule, same_port};
+use crate::detection::{Rule, Source, same_port};
 
 fn port(port: &IntOrString) -> String {
     match port {
@@ -48,6 +48,14 @@ fn ports(container: &Container) -> String {
 
 fn find<'a>(spec: &'a PodSpec, name: &str) -> Option<&'a Container> {
     spec.containers.iter().find(|c| c.name == name)
+}
+
+/// Whether the failing revision has served: then what it changed is not why a pod of it is not ready now.
+fn served_before(evidence: &Evidence) -> bool {
+    let Some(revision) = evidence.revision() else { return false };
+    let serves = evidence.view.live_pods().any(|p| p.revision == revision.hash && p.ready());
+    let complete = evidence.previous().is_none_or(|p| p.ready == 0);
+    !evidence.introduced() || (serves && complete)
 }
 
 /// The field of a probe that differs from the one before, below the probe.
@@ -102,7 +110,8 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     });
     let refused = said.contains("connection refused");
     let client_error = said.contains("statuscode: 404");
-    let mismatch = change.is_some() || (undeclared && refused) || client_error || probe.exec.is_some();
+    let no_command = probe.exec.is_some() && ["no such file", "not found"].iter().any(|text| said.contains(text));
+    let mismatch = change.is_some() || (undeclared && refused) || client_error || no_command;
     let (suffix, value) = match (&change, refused, client_error) {
         (Some((field, now, _)), ..) => (*field, now.clone()),
         (None, true, _) if probe.http_get.is_some() => ("httpGet.port", wished.map(port).unwrap_or_default()),
@@ -116,11 +125,10 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         Rule::LivenessFailing => "will be restarted: its",
         _ => "never becomes ready: its",
     };
-    let mut statement = format!(
-        "Container {container} of {} {state} {kind} probe ({}) always fails with {said:?}",
-        evidence.who(),
-        words(&probe)
-    );
+    let heard = evidence.symptom.evidence.iter().any(|o| o.source == Source::Event);
+    let result = if heard { format!("always fails with {said:?}") } else { "has not succeeded".to_owned() };
+    let mut statement =
+        format!("Container {container} of {} {state} {kind} probe ({}) {result}", evidence.who(), words(&probe));
     if undeclared && let Some(c) = found {
         statement.push_str(&format!(", while the container declares port {}", ports(c)));
     }
@@ -154,10 +162,10 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if let Some(c) = found.filter(|_| wished.is_some()) {
         cause.proof.push(fact(&evidence.view.workload, "ports", &ports(c), "the container declares these"));
     }
-    cause.ruled_out.push(ruled_out("The container crashes", "it runs without a restart"));
+    cause.ruled_out.push(ruled_out("The container crashes", "it is running"));
     let mut candidates = Vec::new();
     let other_changes = evidence.changes();
-    if evidence.symptom.rule == Rule::ReadinessFailing && !other_changes.is_empty() {
+    if evidence.symptom.rule == Rule::ReadinessFailing && !other_changes.is_empty() && !served_before(evidence) {
         candidates.extend(propose::rollback(evidence, "never becomes ready"));
         if change.is_none()
             && let Some(first) = other_changes.first()

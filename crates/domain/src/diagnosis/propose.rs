@@ -11,14 +11,11 @@ fn action(name: String, action: &str, description: String, params: &[(&str, Stri
     AIInsightSuggestedAction { action: action.into(), description: Some(description), name, params }
 }
 
-/// Whether the same was done before and did not help.
+/// Whether the same was done before and did not help. Rolling back and undoing it gives every template a new revision
+/// number, so a second rollback can be the first one again under another number: one that failed counts for all.
 pub(super) fn tried(candidate: &AIInsightSuggestedAction, failed: &[AIInsightSuggestedAction]) -> bool {
-    failed.iter().any(|f| {
-        f.action == candidate.action
-            && (f.params == candidate.params
-                || candidate.action == "RollbackDeployment"
-                    && f.params.get("toRevision").is_some_and(|r| r == "previous"))
-    })
+    let once = candidate.action == "RollbackDeployment";
+    failed.iter().any(|f| f.action == candidate.action && (once || f.params == candidate.params))
 }
 
 /// Back to the revision before the one that fails. Only Deployments have it.
