@@ -27,7 +27,7 @@ pub struct Settled {
 }
 
 /// Evaluates the conditions of an automatic rule. A rule without conditions, a missing confidence and a missing history
-/// are conditions that do not hold: auto means that all three were looked at and held.
+/// (unless a rate of 0 is asked for) are conditions that do not hold: auto means that all three were looked at and held.
 pub fn settle(mut requirement: Requirement, facts: &AutoFacts) -> Settled {
     if requirement.mode != ApprovalMode::Auto {
         return Settled { requirement, evidence: Vec::new() };
@@ -73,8 +73,9 @@ fn check(conditions: &AutoConditions, facts: &AutoFacts, held: &mut Vec<String>,
                 h.succeeded, h.finished, conditions.historical_success_rate
             ),
         ),
+        // A rule that asks for a rate of 0 asks for no history.
         None => note(
-            false,
+            conditions.historical_success_rate <= 0.0,
             format!(
                 "no earlier plan with these actions has ended yet against historicalSuccessRate {:.2}",
                 conditions.historical_success_rate

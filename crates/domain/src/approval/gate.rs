@@ -63,6 +63,11 @@ pub enum Gate {
 /// Whether a plan may act now. Asked when the plan is made, when a decision arrives, and again before each action.
 pub fn gate(input: &GateInput<'_>) -> Gate {
     let Some(request) = input.request else { return first(input) };
+    let status = request.status.clone().unwrap_or_default();
+    // A person's no ends the plan, whatever has changed since: it is not answered by asking again.
+    if status.state == Some(ApprovalRequestState::Rejected) {
+        return Gate::Denied { reason: "Rejected", message: rejection(request) };
+    }
     if request.spec.actions_hash.as_deref() != Some(input.hash) {
         return Gate::Ask {
             why: format!(
@@ -71,16 +76,14 @@ pub fn gate(input: &GateInput<'_>) -> Gate {
             ),
         };
     }
-    let status = request.status.clone().unwrap_or_default();
     match status.state {
-        Some(ApprovalRequestState::Rejected) => Gate::Denied { reason: "Rejected", message: rejection(request) },
         Some(ApprovalRequestState::Expired) => Gate::Denied {
             reason: "Expired",
             message: format!("nobody decided within {} minutes", request.spec.timeout_minutes),
         },
         Some(ApprovalRequestState::Approved) if status.auto_approved => by_policy(input, request),
         Some(ApprovalRequestState::Approved) => by_people(input, request),
-        Some(ApprovalRequestState::Pending) | None => undecided(input, request),
+        _ => undecided(input, request),
     }
 }
 

@@ -31,8 +31,8 @@ pub enum VoteError {
     /// Nobody is named.
     #[error("the annotation names nobody; its form is \"who:why\"")]
     Nobody,
-    /// The name holds spaces or control characters.
-    #[error("the identity holds spaces or control characters; the form is \"who:why\"")]
+    /// The name holds spaces, control characters or ones that cannot be seen.
+    #[error("the identity holds spaces, control characters or invisible ones; the form is \"who:why\"")]
     NotAnIdentity,
     /// The name is longer than 253 characters.
     #[error("the identity is longer than 253 characters; the form is \"who:why\"")]
@@ -50,7 +50,7 @@ pub fn parse_vote(text: &str) -> Result<Vote, VoteError> {
     if who.is_empty() {
         return Err(VoteError::Nobody);
     }
-    if who.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if who.chars().any(|c| c.is_whitespace() || c.is_control() || invisible(c)) {
         return Err(VoteError::NotAnIdentity);
     }
     if who.chars().count() > MAX_IDENTITY {
@@ -61,6 +61,11 @@ pub fn parse_vote(text: &str) -> Result<Vote, VoteError> {
     }
     let why = why.map(str::trim).filter(|w| !w.is_empty()).map(|w| w.chars().take(MAX_REASON).collect());
     Ok(Vote { who: who.to_owned(), why })
+}
+
+/// Zero widths and changes of direction: with them, one name that people read could vote twice.
+fn invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether two identities are the same person. Letter case does not make another person.

@@ -218,13 +218,18 @@ fn by_rule(policy: &ApprovalPolicy, rule: &ApprovalPolicyRule, action: ActionTyp
     let reason = format!("rule {} asks for {} approval of {action:?}", governing.path(), word(rule.mode));
     Answer {
         mode: rule.mode,
-        approvers: rule.required_approvers.unwrap_or(1).max(1),
+        approvers: rule.required_approvers.unwrap_or(1).max(least_approvers(rule.mode)),
         timeout: rule.timeout_minutes.filter(|m| *m > 0).unwrap_or(DEFAULT_TIMEOUT_MINUTES),
         governing: Some(governing),
         window: rule.change_window.clone(),
         conditions: rule.auto_approve_conditions.clone(),
         reason,
     }
+}
+
+/// A quorum of one would be no quorum.
+fn least_approvers(mode: ApprovalMode) -> i32 {
+    if mode == ApprovalMode::Quorum { 2 } else { 1 }
 }
 
 fn first_default(action: ActionType, scope: &[&ApprovalPolicy]) -> Option<Answer> {
@@ -241,11 +246,9 @@ fn first_default(action: ActionType, scope: &[&ApprovalPolicy]) -> Option<Answer
             "no rule matches {action:?}; defaultMode of ApprovalPolicy {}/{} is {text}{note}",
             governing.namespace, governing.name
         );
-        // A quorum of one would be no quorum.
-        let approvers = if mode == ApprovalMode::Quorum { 2 } else { 1 };
         Some(Answer {
             mode,
-            approvers,
+            approvers: least_approvers(mode),
             timeout: DEFAULT_TIMEOUT_MINUTES,
             governing: Some(governing),
             window: None,

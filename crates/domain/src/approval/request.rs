@@ -123,14 +123,16 @@ pub fn reject_command(request: &str, namespace: &str) -> String {
 /// What becomes of a request: reads the annotations, counts distinct people, applies timeout and window.
 ///
 /// Any rejection decides. Enough approvals decide once the change window is open; they wait for it without expiring. An
-/// approval can be taken back until the plan begins to act.
+/// approval that is read after the expiry came too late, even when nobody looked at the expiry itself. An approval can be
+/// taken back until the plan begins to act.
 pub fn decide_request(request: &ApprovalRequest, context: &RequestContext) -> RequestDecision {
     let mut status = request.status.clone().unwrap_or_default();
     let mut notes = Vec::new();
     let open = matches!(status.state, None | Some(State::Pending));
     let revocable = status.state == Some(State::Approved) && !status.auto_approved && !context.plan_started;
     let annotations = request.metadata.annotations.clone().unwrap_or_default();
-    let consumed = read_votes(&annotations, &mut status, open, open || revocable, context.now, &mut notes);
+    let in_time = enough(request, &status) || expires_at(request).is_none_or(|at| context.now < at);
+    let consumed = read_votes(&annotations, &mut status, open && in_time, open || revocable, context.now, &mut notes);
     if open {
         status.state = Some(State::Pending);
         settle_open(request, &mut status, context, &mut notes);
@@ -177,7 +179,10 @@ fn read_votes(
                     notes.push(RequestNote {
                         warning: true,
                         reason: "VoteTooLate",
-                        message: format!("{} voted {word} after the decision; it changes nothing", vote.who),
+                        message: format!(
+                            "{} voted {word} after the decision or the expiry; it changes nothing",
+                            vote.who
+                        ),
                     });
                     continue;
                 }

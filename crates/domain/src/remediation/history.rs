@@ -57,7 +57,11 @@ fn outcome(plan: &RemediationPlan, type_: ActionType, kind: &str, now: Timestamp
     let status = plan.status.as_ref()?;
     let ended = status.completed_at.as_ref()?.0;
     let recent = now.duration_since(ended) <= MEMORY;
-    let acted = status.steps.iter().any(|s| s.done_at.is_some()) || !status.action_checkpoints.is_empty();
+    // Older plans have no log of steps, only checkpoints.
+    let acted = match status.steps.as_slice() {
+        [] => !status.action_checkpoints.is_empty(),
+        steps => steps.iter().any(|s| s.done_at.is_some()),
+    };
     let same_kind = plan.spec.resource.as_ref().is_some_and(|r| r.kind == kind);
     if !recent || !acted || !same_kind || !plan.spec.actions.iter().any(|a| a.type_ == type_) {
         return None;
