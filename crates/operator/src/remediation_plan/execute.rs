@@ -175,9 +175,21 @@ impl Controller {
         self.go(plan, plan::step_failed(plan, at, refusal.reason, &refusal.message, now)).await
     }
 
-    /// The log cannot go on: what was done is undone; when nothing was, the plan has failed.
+    /// The log cannot go on: what was done is undone; when nothing was, the plan has failed. An intent that nobody looked
+    /// after since a crash may have been carried out, so that is found out first.
     async fn give_up(&self, plan: &RemediationPlan, why: &str) -> Result<Step, Error> {
         let now = self.clock.now();
+        let log = plan.status.as_ref().map(|s| s.steps.as_slice()).unwrap_or_default();
+        if let Some((at, step)) = log.iter().enumerate().find(|(_, s)| s.phase == StepPhase::Intended) {
+            let target = self.snapshot_target(step).await?;
+            return match steps::recognise(step, target.as_ref()) {
+                Recognised::Done { digest } => self.go(plan, plan::step_done(plan, at, digest, true, now)).await,
+                Recognised::Act => {
+                    self.step_failed(plan, StepAt::Recorded(at), &Refusal::new("LogBroken", why.to_owned())).await
+                }
+                Recognised::Refuse(refusal) => self.step_failed(plan, StepAt::Recorded(at), &refusal).await,
+            };
+        }
         if untouched(plan) {
             return self.go(plan, plan::fail(plan, api::conditions::EXECUTED, "StepFailed", why, now)).await;
         }

@@ -106,6 +106,8 @@ impl Controller {
         view: &GateView,
         by: &str,
     ) -> Result<Step, Error> {
+        // Only the holder of the lease runs this controller, so a lock of the process is one of the cluster.
+        let _alone = self.beginning.lock().await;
         if let Some(other) = self.busy(&plan, &view.admitted).await? {
             let message = format!("plan {other} is acting on the same workload");
             self.write(&plan, plan::hold(&plan, Some(true), "TargetBusy", &message)).await?;
@@ -128,18 +130,16 @@ impl Controller {
 
     /// Another plan that acts on the same workload now. Two plans never change one workload at once.
     async fn busy(&self, plan: &RemediationPlan, admitted: &Admitted) -> Result<Option<String>, Error> {
-        let namespace = plan.namespace().unwrap_or_default();
-        let list = self
-            .reader
-            .api::<RemediationPlan>(&namespace)
-            .list(&kube::api::ListParams::default())
-            .await
-            .map_err(|source| Error::Read { what: format!("RemediationPlans of namespace {namespace}"), source })?;
-        Ok(list
-            .items
-            .iter()
-            .find(|p| p.metadata.uid != plan.metadata.uid && acts_on(p, admitted))
-            .map(ResourceExt::name_any))
+        let own = plan.metadata.uid.as_deref().unwrap_or_default();
+        let others = self.reader.plans(&plan.namespace().unwrap_or_default()).await?;
+        let acting = others.iter().filter(|p| text(p, "/metadata/uid") != own).find(|p| {
+            // One that does not decode is not taken for idle when its state says that it acts.
+            serde_json::from_value::<RemediationPlan>((*p).clone()).map_or_else(
+                |_| matches!(text(p, "/status/state"), "Executing" | "Verifying"),
+                |p| acts_on(&p, admitted),
+            )
+        });
+        Ok(acting.map(|p| text(p, "/metadata/name").to_owned()))
     }
 
     async fn refused_already(&self, admitted: &Admitted) -> Result<Option<Refusal>, Error> {

@@ -77,6 +77,8 @@ pub struct Controller {
     stability: SignedDuration,
     plans: Cache<RemediationPlan>,
     anomalies: Cache<Anomaly>,
+    /// Held from "nobody else acts on this workload" to "this plan does", so that two plans never begin at once.
+    beginning: tokio::sync::Mutex<()>,
 }
 
 /// What follows a step.
@@ -98,6 +100,7 @@ impl Controller {
             stability: settings.stability,
             plans: caches.plans.clone(),
             anomalies: caches.anomalies.clone(),
+            beginning: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -107,6 +107,12 @@ impl Reader {
         Ok(policies)
     }
 
+    /// Plans of a namespace, as JSON: one that does not decode must not hide the others.
+    pub(crate) async fn plans(&self, namespace: &str) -> Result<Vec<Value>, Error> {
+        let api = self.dynamic("platform.chatcli.io", "v1alpha1", "RemediationPlan", namespace);
+        self.list(api, &ListParams::default(), &format!("RemediationPlans of namespace {namespace}")).await
+    }
+
     pub(crate) async fn deployment(&self, resource: &ResourceRef) -> Result<Option<Value>, Error> {
         self.object(TargetKind::Deployment, &resource.namespace, &resource.name).await
     }
@@ -124,8 +130,12 @@ impl Reader {
             Action::ScaleDeployment { .. } => {
                 let api = self.dynamic("autoscaling", "v2", "HorizontalPodAutoscaler", ns);
                 world.autoscalers = self.list(api, &all, "HorizontalPodAutoscalers").await?;
+                world.quotas = self.quotas(ns).await?;
             }
-            Action::AdjustResources { .. } => world.largest_node = self.largest_node().await?,
+            Action::AdjustResources { .. } => {
+                world.largest_node = self.largest_node().await?;
+                world.quotas = self.quotas(ns).await?;
+            }
             Action::PatchConfig { config_map, .. } => {
                 world.config_map = self.object(TargetKind::ConfigMap, ns, config_map).await?;
             }
@@ -170,6 +180,10 @@ impl Reader {
         };
         let name = |s: &Value| s.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
         Ok(all.iter().filter(|s| selects(s)).filter_map(name).collect())
+    }
+
+    async fn quotas(&self, namespace: &str) -> Result<Vec<Value>, Error> {
+        self.list(self.dynamic("", "v1", "ResourceQuota", namespace), &ListParams::default(), "ResourceQuotas").await
     }
 
     async fn largest_node(&self) -> Result<Option<LargestNode>, Error> {

@@ -193,7 +193,7 @@ pub const REGISTRY: &[ActionInfo] = &[
         ],
         target_kind: "Deployment",
         reversal: Reversal::RestoresFields,
-        preflight: "target UID, not owned by a GitOps tool, no HorizontalPodAutoscaler owns the count, server-side dry run",
+        preflight: "target UID, not owned by a GitOps tool, no HorizontalPodAutoscaler owns the count, ResourceQuotas have room, server-side dry run",
         verification: ROLLOUT_DONE,
     },
     ActionInfo {
@@ -208,7 +208,7 @@ pub const REGISTRY: &[ActionInfo] = &[
         ],
         target_kind: "Deployment",
         reversal: Reversal::RestoresFields,
-        preflight: "target UID, not paused, not owned by a GitOps tool, at most eight times the current value and no more than the largest node has, request not above limit, server-side dry run",
+        preflight: "target UID, not paused, not owned by a GitOps tool, at most eight times the current value and no more than the largest node has, request not above limit, ResourceQuotas have room, server-side dry run",
         verification: ROLLOUT_DONE,
     },
     ActionInfo {
@@ -221,7 +221,7 @@ pub const REGISTRY: &[ActionInfo] = &[
         ],
         target_kind: "Deployment",
         reversal: Reversal::RestoresFields,
-        preflight: "target UID, not paused, neither object owned by a GitOps tool, the workload uses the ConfigMap, it is not immutable, server-side dry run",
+        preflight: "target UID, not paused, the ConfigMap is not owned by a GitOps tool, the workload uses it, it is not immutable, server-side dry run",
         verification: ROLLOUT_DONE,
     },
     ActionInfo {

@@ -24,12 +24,13 @@ pub fn rights(type_: ActionType) -> Vec<Right> {
     let deployments = right("apps", "deployments", &["get", "list", "patch"]);
     let replica_sets = right("apps", "replicasets", LOOK);
     let pods = right("", "pods", LOOK);
+    let quotas = right("", "resourcequotas", LOOK);
     match type_ {
         ActionType::RollbackDeployment | ActionType::RestartDeployment => vec![deployments, replica_sets, pods],
         ActionType::ScaleDeployment => {
-            vec![deployments, replica_sets, pods, right("autoscaling", "horizontalpodautoscalers", LOOK)]
+            vec![deployments, replica_sets, pods, right("autoscaling", "horizontalpodautoscalers", LOOK), quotas]
         }
-        ActionType::AdjustResources => vec![deployments, replica_sets, pods, right("", "nodes", LOOK)],
+        ActionType::AdjustResources => vec![deployments, replica_sets, pods, right("", "nodes", LOOK), quotas],
         ActionType::PatchConfig => {
             vec![deployments, replica_sets, pods, right("", "configmaps", &["get", "patch"])]
         }

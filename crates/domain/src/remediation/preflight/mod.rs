@@ -5,6 +5,7 @@
 
 mod changes;
 mod guards;
+mod quota;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ pub struct World {
     pub config_map: Option<Value>,
     /// HorizontalPodAutoscalers of its namespace.
     pub autoscalers: Vec<Value>,
+    /// ResourceQuotas of its namespace.
+    pub quotas: Vec<Value>,
     /// PodDisruptionBudgets of its namespace.
     pub disruption_budgets: Vec<Value>,
     /// Most that a single node can give to pods; none when it is not known.
@@ -156,12 +159,16 @@ pub fn effects(action: &Action, uid: Option<&str>, world: &World, stamp: Timesta
         Action::ScaleDeployment { replicas, .. } => {
             guards::not_gitops(deployment)?;
             guards::no_autoscaler(deployment, &world.autoscalers)?;
-            changes::scale(deployment, *replicas).map(|e| vec![e])
+            let effect = changes::scale(deployment, *replicas)?;
+            quota::room(deployment, &effect, &world.quotas)?;
+            Ok(vec![effect])
         }
         Action::AdjustResources { container, values } => {
             guards::not_paused(deployment)?;
             guards::not_gitops(deployment)?;
-            changes::resources(deployment, container.as_deref(), values, world.largest_node.as_ref()).map(|e| vec![e])
+            let effect = changes::resources(deployment, container.as_deref(), values, world.largest_node.as_ref())?;
+            quota::room(deployment, &effect, &world.quotas)?;
+            Ok(vec![effect])
         }
         Action::PatchConfig { config_map, key, value } => {
             guards::not_paused(deployment)?;
