@@ -9,11 +9,19 @@ use sha2::{Digest, Sha256};
 
 use crate::{Cluster, Origin, local, machine, tools};
 
+const REMEDY: &str = "remedy: `kubectl config get-contexts`, or unset KUBECONFIG and CONTEXT to have a local cluster";
+
 /// The cluster that `KUBECONFIG` or `CONTEXT` names. A kubeconfig that merely exists at its usual place names nothing.
 pub fn cluster() -> anyhow::Result<Option<Cluster>> {
     let value = |key| std::env::var_os(key).filter(|value| !value.is_empty());
     let context = value("CONTEXT");
     let Some(files) = files(value("KUBECONFIG"), context.is_some(), value("HOME")) else { return Ok(None) };
+    let source = if context.is_some() { "CONTEXT" } else { "KUBECONFIG" };
+    ensure!(
+        std::env::split_paths(&files).any(|file| file.is_file()),
+        "the cluster that {source} names cannot be used: there is no file {}; {REMEDY}",
+        files.to_string_lossy()
+    );
     let mut flags = vec!["config", "view", "--raw", "--flatten", "--minify"];
     let wanted = context.as_ref().map(|context| format!("--context={}", context.to_string_lossy()));
     flags.extend(wanted.as_deref());
@@ -21,13 +29,12 @@ pub fn cluster() -> anyhow::Result<Option<Cluster>> {
     let kubectl = machine::find("kubectl").map_or_else(tools::kubectl, Ok)?;
     let output =
         Command::new(kubectl).args(&flags).env("KUBECONFIG", &files).output().context("kubectl config view")?;
-    let refused = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    // Files that do not exist are an empty configuration for kubectl.
+    let refused = String::from_utf8_lossy(&output.stderr).trim().trim_start_matches("error: ").to_owned();
+    // A file without a cluster is an empty configuration for kubectl.
     let empty = !String::from_utf8_lossy(&output.stdout).contains("server:");
     ensure!(
         output.status.success() && !empty,
-        "the cluster that {} names cannot be used: {}; remedy: `kubectl config get-contexts`, or unset KUBECONFIG and CONTEXT to have a local cluster",
-        if context.is_some() { "CONTEXT" } else { "KUBECONFIG" },
+        "the cluster that {source} names cannot be used: {}; {REMEDY}",
         if refused.is_empty() { format!("{} names no server", files.to_string_lossy()) } else { refused }
     );
     // Another name for another cluster: two runs at once must not swap theirs.

@@ -67,13 +67,29 @@ pub fn up(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
     if mode == Mode::Node {
         machine::prepare_node()?;
     }
+    let lock = Lock::take(&home()?, name)?;
+    let result = up_alone(name, mode);
+    if !home()?.join(name).exists() {
+        lock.remove();
+    }
+    result
+}
+
+/// As [`up`], while nobody else starts or stops a cluster of this name.
+fn up_alone(name: &str, mode: Mode) -> anyhow::Result<Cluster> {
     let dir = home()?.join(name);
-    let _lock = Lock::take(&home()?, name)?;
     let kubeconfig = dir.join("kubeconfig");
     if let Some(state) = read(&dir)? {
-        if state.mode == mode && state.processes.iter().all(Process::is_alive) && kubeconfig.is_file() {
+        let dead: Vec<&str> = state.processes.iter().filter(|p| !p.is_alive()).map(|p| p.name.as_str()).collect();
+        if dead.is_empty() && !state.processes.is_empty() && kubeconfig.is_file() {
+            ensure!(
+                state.mode == mode,
+                "cluster {name} runs already, {}; remedy: `make cluster-down`, or another name",
+                if state.mode == Mode::Node { "with real pods" } else { "as a control plane without pods" }
+            );
             return Ok(Cluster { name: name.to_owned(), kubeconfig, origin: Origin::Local });
         }
+        eprintln!("cluster {name} is not whole ({} ended); it starts anew", dead.join(", "));
         remove(name, &dir)?;
     }
     // Builds come first: they take minutes, and what they print is for people.
@@ -268,13 +284,13 @@ impl Local {
     }
 
     fn start(&mut self, binaries: &crate::tools::ControlPlane) -> anyhow::Result<()> {
-        let address =
-            if self.state.mode == Mode::Node { network::make(self.state.index)? } else { "127.0.0.1".to_owned() };
-        control_plane::start(self, binaries, &address)?;
-        if self.state.mode == Mode::Node {
-            node::start(self, binaries, &address)?;
+        if self.state.mode == Mode::ControlPlane {
+            return control_plane::start(self, binaries, "127.0.0.1");
         }
-        Ok(())
+        let address = network::make(self.state.index)?;
+        let images = node::start_runtime(self, &address)?;
+        control_plane::start(self, binaries, &address)?;
+        node::start(self, binaries, &address, images)
     }
 
     /// Starts a component, in the cluster's network namespace if it has one, and records it.

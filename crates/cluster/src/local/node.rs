@@ -21,11 +21,17 @@ fn socket(dir: &Path) -> PathBuf {
     dir.join("containerd.sock")
 }
 
+/// Network of the pods; the plugins keep records under this name in a folder that all clusters share.
+fn network(name: &str) -> String {
+    format!("chatcli_{name}")
+}
+
 fn cgroup(name: &str) -> String {
     format!("chatcli-{name}")
 }
 
-pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyhow::Result<()> {
+/// Starts the container runtime and gives it the images, while the control plane comes up elsewhere.
+pub fn start_runtime(local: &mut Local, address: &str) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<()>>> {
     let (coredns, metrics_server) = (tools::coredns()?, tools::metrics_server()?);
     let dir = local.dir.clone();
     make_cgroups(&cgroup(&local.name))?;
@@ -35,17 +41,37 @@ pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyho
         &machine::find("containerd").context("containerd is missing")?,
         &["--config".to_owned(), dir.join("containerd.toml").display().to_string()],
     )?;
-    local.wait_for("containerd", 20, || ctr(&dir, &["version"]).is_ok())?;
-    for (image, file) in [
+    let images = [
         (Image::busybox(SANDBOX, &["/bin/sleep", "2147483647"])?, "sandbox.tar"),
         (Image::busybox("busybox:1.36", &["/bin/sh"])?, "busybox.tar"),
         (Image::of_binary("chatcli/coredns:1", &coredns, ""), "coredns.tar"),
         (Image::of_binary("chatcli/metrics-server:1", &metrics_server, "65532:65532"), "metrics-server.tar"),
-    ] {
-        image.write(&dir.join(file))?;
-        import(&dir, &dir.join(file))?;
-        std::fs::remove_file(dir.join(file))?;
-    }
+    ];
+    Ok(std::thread::spawn(move || {
+        let began = Instant::now();
+        while let Err(error) = ctr(&dir, &["version"]) {
+            if began.elapsed() > Duration::from_secs(20) {
+                return Err(error.context("containerd does not answer; its log is containerd.log"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        for (image, file) in images {
+            image.write(&dir.join(file))?;
+            import(&dir, &dir.join(file))?;
+            std::fs::remove_file(dir.join(file))?;
+        }
+        Ok(())
+    }))
+}
+
+/// Starts the node, the scheduler and the add-ons.
+pub fn start(
+    local: &mut Local,
+    binaries: &ControlPlane,
+    address: &str,
+    images: std::thread::JoinHandle<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let dir = local.dir.clone();
     let kubeconfig = format!("--kubeconfig={}", dir.join("kubeconfig").display());
     let kubelet = [
         format!("--config={}", dir.join("kubelet.yaml").display()),
@@ -55,6 +81,8 @@ pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyho
         format!("--hostname-override=node-{}", local.name),
         format!("--node-ip={address}"),
     ];
+    // The kubelet gives up where no runtime answers yet.
+    local.wait_for("containerd", 20, || ctr(&dir, &["version"]).is_ok())?;
     local.spawn("kubelet", &binaries.kubernetes.join("kubelet"), &kubelet)?;
     local.spawn(
         "kube-scheduler",
@@ -69,10 +97,12 @@ pub fn start(local: &mut Local, binaries: &ControlPlane, address: &str) -> anyho
             format!("--hostname-override=node-{}", local.name),
         ],
     )?;
+    // A pod whose image is not there yet would wait for its next try.
+    images.join().map_err(|_| anyhow::anyhow!("loading the images ended unexpectedly"))??;
+    local.kubectl(&["apply", "-f", &dir.join("addons.yaml").display().to_string()])?;
     local.wait_for("the node", 60, || {
         local.kubectl(&["wait", "--for=condition=Ready", "node", "--all", "--timeout=1s"]).is_ok()
     })?;
-    local.kubectl(&["apply", "-f", &dir.join("addons.yaml").display().to_string()])?;
     local.wait_for("DNS", 60, || {
         local
             .kubectl(&["-n", "kube-system", "wait", "--for=condition=Available", "deployment/coredns", "--timeout=1s"])
@@ -85,7 +115,7 @@ fn write_configs(local: &Local, address: &str) -> anyhow::Result<()> {
     let path = |name: &str| dir.join(name).display().to_string();
     std::fs::create_dir_all(dir.join("cni"))?;
     // Each pod has a routed link of its own, so that every packet passes the rules of kube-proxy, also between pods.
-    let cni = json!({"cniVersion": "0.4.0", "name": "pods", "plugins": [
+    let cni = json!({"cniVersion": "0.4.0", "name": network(&local.name), "plugins": [
         {"type": "ptp", "ipam": {"type": "host-local", "dataDir": path("ipam"), "ranges": [[{"subnet": "10.244.0.0/20"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]});
     std::fs::write(dir.join("cni/10-pods.conflist"), serde_json::to_vec_pretty(&cni)?)?;
     std::fs::write(dir.join("resolv.conf"), "nameserver 127.0.0.1\n")?;
@@ -230,6 +260,7 @@ pub fn remove(name: &str, dir: &Path) -> anyhow::Result<()> {
         }
     }
     remove_log_links(dir);
+    remove_network_records(&network(name));
     remove_shared_folders();
     remove_cgroups(&cgroup(name));
     Ok(())
@@ -246,13 +277,34 @@ fn remove_log_links(dir: &Path) {
     let _ = std::fs::remove_dir("/var/log/containers");
 }
 
+/// Pods that were ended by force leave the records of their addresses.
+fn remove_network_records(network: &str) {
+    let folder = Path::new("/var/lib/cni/results");
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        let Some(pod) = name.strip_prefix(&format!("{network}-")).and_then(|rest| rest.strip_suffix("-eth0")) else {
+            continue;
+        };
+        for record in [name.as_str(), &format!("cni-loopback-{pod}-lo")] {
+            let _ = std::fs::remove_file(folder.join(record));
+        }
+    }
+}
+
 /// Folders whose place containerd and the kubelet do not let us choose; they go when nothing is in them.
 fn remove_shared_folders() {
     // Another kubelet may be using it.
     if pids_that_name("/kubelet").is_empty() {
         let _ = std::fs::remove_file("/var/lib/kubelet/device-plugins/kubelet.sock");
     }
-    for folder in ["/run/containerd/s", "/run/containerd", "/var/lib/kubelet/device-plugins", "/var/lib/kubelet"] {
+    for folder in [
+        "/run/containerd/s",
+        "/run/containerd",
+        "/var/lib/cni/results",
+        "/var/lib/cni",
+        "/var/lib/kubelet/device-plugins",
+        "/var/lib/kubelet",
+    ] {
         let _ = std::fs::remove_dir(folder);
     }
 }
