@@ -10,6 +10,8 @@ pub const CONTAINED: &str = "Contained";
 pub const REQUIRES_HUMAN_ACTION: &str = "RequiresHumanAction";
 /// Issue: it is over.
 pub const RESOLVED: &str = "Resolved";
+/// Issue: its PostMortem is written.
+pub const REPORTED: &str = "Reported";
 /// Issue: it was handed to people.
 pub const ESCALATED: &str = "Escalated";
 /// Anomaly: it belongs to an Issue.

@@ -20,6 +20,8 @@ pub const INSTANCE: &str = "platform.chatcli.io/instance";
 pub const INSTANCE_NAMESPACE: &str = "platform.chatcli.io/instance-namespace";
 /// Label: Issue that an object belongs to.
 pub const ISSUE: &str = "platform.chatcli.io/issue";
+/// Label of a PostMortem: UID of the Issue that it is about, which it outlives.
+pub const ISSUE_UID: &str = "platform.chatcli.io/issue-uid";
 /// Label of an ApprovalRequest: its plan.
 pub const REMEDIATION_PLAN: &str = "platform.chatcli.io/remediation-plan";
 /// Label of an ApprovalRequest: its policy.

@@ -1,5 +1,71 @@
-//! operator.
+//! The controllers of the operator, one folder per kind.
+//!
+//! What lives here: reading what a decision needs, doing what it asks for, which change wakes whom, and the wiring of it
+//! all. What does not: the decisions (`domain`), the plumbing (`kit`), the world outside the cluster (`ports`).
+
+pub mod ai_insight;
 pub mod anomaly;
 pub mod approval;
+mod bridge;
+mod caches;
+pub mod issue;
 pub mod remediation_plan;
+mod servers;
 mod work;
+
+use domain::incident;
+use jiff::SignedDuration;
+use kit::controller::Env;
+use kit::events::Events;
+use kube::Client;
+
+pub use caches::Caches;
+pub use servers::Servers;
+
+/// Settings of the operator.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Namespace of the operator: its policies govern everywhere, Issues of nodes live there.
+    pub namespace: String,
+    /// How long a fault must be gone before it counts as gone.
+    pub stability: SignedDuration,
+    /// Attempts before people take over.
+    pub max_attempts: i32,
+    /// How long an analysis may take before people are told.
+    pub analysis_deadline: SignedDuration,
+}
+
+/// Starts the controllers. Only on the leader, and only when the caches are filled.
+pub fn start(client: &Client, settings: &Settings, caches: &Caches, servers: &Servers, events: &Events, env: &Env) {
+    let index = anomaly::Index::default();
+    let wake = issue::Wake::default();
+    // Correlation first: it fills the index that the Issues are decided by.
+    let touched = wake.clone();
+    anomaly::start(client.clone(), &caches.anomalies, &caches.issues, &index, &settings.namespace, env, move |key| {
+        touched.wake(key);
+    });
+    issue::start(
+        client.clone(),
+        incident::Settings {
+            max_attempts: settings.max_attempts,
+            stability: settings.stability,
+            analysis_deadline: settings.analysis_deadline,
+        },
+        &caches.of_issues(),
+        &index,
+        &wake,
+        events.clone(),
+        env,
+    );
+    ai_insight::start(client.clone(), servers, &caches.insights, &caches.issues, events.clone(), env);
+    remediation_plan::start(
+        client.clone(),
+        remediation_plan::Settings { operator_namespace: settings.namespace.clone(), stability: settings.stability },
+        &caches.of_plans(),
+        events.clone(),
+        env,
+    );
+    approval::start(client.clone(), &caches.of_requests(), events.clone(), env);
+    // Last, so that whoever hears of a new Anomaly is there.
+    bridge::start(client.clone(), servers, &caches.anomalies, &settings.namespace, env);
+}

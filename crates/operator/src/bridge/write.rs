@@ -1,0 +1,117 @@
+//! What the bridge writes.
+
+use std::collections::BTreeMap;
+
+use api::anomaly::{Anomaly, AnomalySpec};
+use api::keys;
+use api::shared::Source;
+use domain::incident::{Tracked, label};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kit::cache::Key;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
+use ports::server_link::Alert;
+use serde_json::json;
+
+use super::{Bridge, Error};
+
+const MANAGER: &str = "chatcli-operator/bridge";
+
+impl Bridge {
+    fn anomalies(&self, namespace: &str) -> Api<Anomaly> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Makes an Anomaly, or finds the one that an attempt with a lost answer made.
+    pub(super) async fn create(&self, anomaly: &Anomaly) -> Result<Anomaly, Error> {
+        let name = Key::of(anomaly);
+        let api = self.anomalies(&name.namespace);
+        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        match api.create(&params, anomaly).await {
+            Ok(made) => {
+                tracing::info!(anomaly = %name, resource = anomaly.spec.resource.name, "Anomaly recorded");
+                Ok(made)
+            }
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                api.get(&name.name).await.map_err(|source| Error::Create { name, source })
+            }
+            Err(source) => Err(Error::Create { name, source }),
+        }
+    }
+
+    /// Writes the state of an Anomaly. The fields are the bridge's alone, so a merge does. Returns nothing when the
+    /// Anomaly is gone.
+    pub(super) async fn track(
+        &self,
+        name: &Key,
+        uid: Option<&str>,
+        tracked: &Tracked,
+    ) -> Result<Option<Anomaly>, Error> {
+        // The UID keeps the state off an object of the same name that was made meanwhile.
+        let body = json!({
+            "metadata": {"uid": uid},
+            "status": {
+                "state": tracked.state,
+                "lastSeen": tracked.last_seen,
+                "count": tracked.count,
+                "resolvedAt": tracked.resolved_at,
+            },
+        });
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        match self.anomalies(&name.namespace).patch_status(&name.name, &params, &Patch::Merge(&body)).await {
+            Ok(newer) => {
+                tracing::info!(anomaly = %name, state = ?tracked.state, "Anomaly updated");
+                Ok(Some(newer))
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+            Err(source) => Err(Error::Status { name: name.clone(), source }),
+        }
+    }
+}
+
+/// The Instance behind a server: `namespace/name` and both parts where its address is that of a Service, else the
+/// address itself.
+pub(super) fn instance(server: &str) -> (String, String, Option<String>) {
+    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+    let mut parts = host.split('.');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(name), Some(namespace), Some("svc")) => {
+            (format!("{namespace}/{name}"), name.to_owned(), Some(namespace.to_owned()))
+        }
+        _ => (server.to_owned(), server.to_owned(), None),
+    }
+}
+
+/// The Anomaly of an alert.
+pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, server: &str) -> Anomaly {
+    let (whole, instance, instance_namespace) = instance(server);
+    let mut labels = BTreeMap::from([
+        (keys::SOURCE.to_owned(), "watcher".to_owned()),
+        (keys::DEPLOYMENT.to_owned(), label(&alert.resource.name)),
+        (keys::INSTANCE.to_owned(), label(&instance)),
+    ]);
+    if let Some(namespace) = instance_namespace {
+        labels.insert(keys::INSTANCE_NAMESPACE.to_owned(), label(&namespace));
+    }
+    let mut anomaly = Anomaly::new(
+        name,
+        AnomalySpec {
+            description: Some(alert.message.clone()).filter(|text| !text.is_empty()),
+            resource: alert.resource.clone(),
+            signal_type: alert.signal,
+            source: Source::Watcher,
+            threshold: alert.threshold.clone(),
+            value: alert.value.clone(),
+            alert_id: Some(alert.id.clone()),
+            severity: Some(alert.severity),
+            first_seen: Some(Time(alert.first_seen)),
+            resource_uid: alert.resource_uid.clone(),
+            root: alert.root.clone(),
+            evidence: alert.evidence.clone(),
+            instance: Some(whole).filter(|text| !text.is_empty()),
+        },
+    );
+    anomaly.metadata.namespace = Some(namespace.to_owned());
+    *anomaly.labels_mut() = labels;
+    anomaly
+}

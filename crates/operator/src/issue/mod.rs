@@ -1,0 +1,154 @@
+//! Controller of Issue: analysis → plan → resolved or escalated → report.
+//!
+//! Watches: Issue; Anomaly (through correlation), AIInsight, RemediationPlan as triggers.
+//! Reads (cache): its insight, plans, anomalies, requests, reports; (live) its plans before it is closed.
+//! Writes: status of Issue; AIInsights, RemediationPlans (owned by the Issue); PostMortems (owned by nobody: they outlive
+//! their Issue) and their status, once.
+//! Conditions: Analyzing, Remediating, Escalated, Resolved, Reported. Events: the reason of each move.
+//! Requeue: at the end of the stability window, at the deadline of the analysis.
+//! RBAC: issues get/list/watch, issues/status patch; aiinsights get/list/watch/create/patch; remediationplans
+//! get/list/watch/create; postmortems get/list/watch/create, postmortems/status patch; approvalrequests list/watch.
+
+mod act;
+mod error;
+mod observe;
+mod post_mortem;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use api::shared::IssueState;
+use api::{AIInsight, ApprovalRequest, Issue, PostMortem, RemediationPlan};
+use domain::incident::Settings;
+use kit::cache::{Cache, Key};
+use kit::clock::Clock;
+use kit::condition::is_true;
+use kit::controller::{Env, Next, Queue, Reconcile, Spec};
+use kit::events::Events;
+use kube::{Client, ResourceExt};
+
+use crate::anomaly::Index;
+pub use error::Error;
+
+/// Field manager of this controller.
+const MANAGER: &str = "chatcli-operator/issue";
+
+/// Caches that the controller reads.
+#[derive(Clone)]
+pub struct Caches {
+    /// Its own kind.
+    pub issues: Cache<Issue>,
+    /// Analyses.
+    pub insights: Cache<AIInsight>,
+    /// Plans.
+    pub plans: Cache<RemediationPlan>,
+    /// Requests, for the report.
+    pub requests: Cache<ApprovalRequest>,
+    /// Reports.
+    pub reports: Cache<PostMortem>,
+}
+
+/// The controller.
+pub struct Controller {
+    client: Client,
+    caches: Caches,
+    index: Index,
+    settings: Settings,
+    events: Events,
+    clock: Arc<dyn Clock>,
+}
+
+impl Controller {
+    /// A controller; `start` runs it.
+    pub fn new(
+        client: Client,
+        caches: &Caches,
+        index: &Index,
+        settings: Settings,
+        events: Events,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { client, caches: caches.clone(), index: index.clone(), settings, events, clock }
+    }
+}
+
+impl Reconcile for Controller {
+    type K = Issue;
+    type Error = Error;
+
+    async fn reconcile(&self, issue: Arc<Issue>) -> Result<Next, Error> {
+        if issue.metadata.deletion_timestamp.is_some() {
+            return Ok(Next::OnChange);
+        }
+        if over(&issue) {
+            return self.write_report(&issue).await;
+        }
+        let now = self.clock.now();
+        let mut decision = self.decide(&issue, &self.observe(&issue), now);
+        if decision.moved.as_ref().is_some_and(|m| m.to == IssueState::Resolved) {
+            // The cache may not show yet that a plan has begun to act; nothing is closed over its head.
+            decision = self.decide(&issue, &self.observe_live(&issue).await?, now);
+        }
+        self.act_before(&issue, &decision).await?;
+        let newer = self.report(&issue, &decision).await?;
+        self.act_after(&newer, &decision).await?;
+        if over(&newer) {
+            return self.write_report(&newer).await;
+        }
+        Ok(decision.look_again.map_or(Next::OnChange, Next::At))
+    }
+}
+
+/// Whether nothing is left to decide.
+fn over(issue: &Issue) -> bool {
+    matches!(issue.status.as_ref().and_then(|s| s.state), Some(IssueState::Resolved | IssueState::Failed))
+}
+
+/// Whether its report is written.
+fn reported(issue: &Issue) -> bool {
+    issue.status.as_ref().is_some_and(|s| is_true(&s.conditions, api::conditions::REPORTED))
+}
+
+/// Wakes Issues; it does nothing before the controller runs, which looks at every Issue when it starts.
+#[derive(Clone, Default)]
+pub struct Wake(Arc<OnceLock<Queue>>);
+
+impl Wake {
+    /// Asks for a look at an Issue.
+    pub fn wake(&self, key: Key) {
+        if let Some(queue) = self.0.get() {
+            queue.add(key);
+        }
+    }
+}
+
+/// Starts the controller. The index must be filled: half of the anomalies of an Issue tell another story than all.
+pub fn start(
+    client: Client,
+    settings: Settings,
+    caches: &Caches,
+    index: &Index,
+    wake: &Wake,
+    events: Events,
+    env: &Env,
+) {
+    let controller = Controller::new(client, caches, index, settings, events, env.clock.clone());
+    let spec = Spec { name: "issue", workers: 8, deadline: Duration::from_secs(60) };
+    kit::controller::start(spec, &caches.issues, controller, env, |queue| {
+        let _ = wake.0.set(queue.clone());
+        let wake = queue.clone();
+        caches.insights.listen(move |change| {
+            let insight = change.object();
+            wake.add(Key::new(insight.namespace().unwrap_or_default(), insight.spec.issue_ref.name.clone()));
+        });
+        let wake = queue.clone();
+        caches.plans.listen(move |change| {
+            let plan = change.object();
+            wake.add(Key::new(plan.namespace().unwrap_or_default(), plan.spec.issue_ref.name.clone()));
+        });
+    });
+}

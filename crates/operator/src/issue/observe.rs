@@ -1,0 +1,62 @@
+//! What a decision about an Issue rests on. Reads only.
+
+use std::sync::Arc;
+
+use api::{AIInsight, Issue, RemediationPlan};
+use domain::incident::{Decision, Facts, Members, decide, insight_name};
+use jiff::Timestamp;
+use kit::cache::Key;
+use kube::api::ListParams;
+use kube::{Api, Resource, ResourceExt};
+
+use super::Controller;
+use super::error::Error;
+
+/// Everything that was seen.
+pub(super) struct Seen {
+    pub insight: Option<Arc<AIInsight>>,
+    pub plans: Vec<Arc<RemediationPlan>>,
+    pub members: Members,
+}
+
+impl Controller {
+    /// What the caches know.
+    pub(super) fn observe(&self, issue: &Issue) -> Seen {
+        let namespace = issue.namespace().unwrap_or_default();
+        let insight = self.caches.insights.find(&namespace, &insight_name(&issue.name_any()));
+        let plans = self.caches.plans.in_namespace(&namespace);
+        Seen {
+            insight: insight.filter(|i| i.spec.issue_ref.name == issue.name_any() && of(i.as_ref(), issue)),
+            plans: plans.into_iter().filter(|plan| plan_of(plan, issue)).collect(),
+            members: self.index.members(&Key::of(issue)),
+        }
+    }
+
+    /// The same, with the plans as they are now.
+    pub(super) async fn observe_live(&self, issue: &Issue) -> Result<Seen, Error> {
+        let namespace = issue.namespace().unwrap_or_default();
+        let api: Api<RemediationPlan> = Api::namespaced(self.client.clone(), &namespace);
+        let list = api
+            .list(&ListParams::default())
+            .await
+            .map_err(|source| Error::Read { what: format!("RemediationPlans of namespace {namespace}"), source })?;
+        let plans = list.items.into_iter().filter(|plan| plan_of(plan, issue)).map(Arc::new).collect();
+        Ok(Seen { plans, ..self.observe(issue) })
+    }
+
+    pub(super) fn decide(&self, issue: &Issue, seen: &Seen, now: Timestamp) -> Decision {
+        let plans: Vec<&RemediationPlan> = seen.plans.iter().map(AsRef::as_ref).collect();
+        let facts = Facts { issue, insight: seen.insight.as_deref(), plans: &plans, members: &seen.members };
+        decide(&facts, &self.settings, now)
+    }
+}
+
+fn plan_of(plan: &RemediationPlan, issue: &Issue) -> bool {
+    plan.spec.issue_ref.name == issue.name_any() && of(plan, issue)
+}
+
+/// Whether an object belongs to this Issue, and not to an earlier one of its name.
+pub(super) fn of<K: Resource>(object: &K, issue: &Issue) -> bool {
+    let uid = issue.metadata.uid.as_deref().unwrap_or_default();
+    object.owner_references().iter().any(|owner| owner.kind == "Issue" && owner.uid == uid)
+}
