@@ -21,8 +21,8 @@ bench: ## Measure detection, planning, storm, first look, memory, and print them
 cluster: ## Start a local Kubernetes with real pods and print how to use it (MODE=node|control-plane).
 	$(XTASK) cluster up $(if $(MODE),--mode $(MODE),--mode node)
 
-cluster-down: ## Stop that cluster and remove everything it left on the machine.
-	$(XTASK) cluster down
+cluster-down: ## Stop the clusters of `make cluster` and `make demo` and remove everything they left on the machine (NAME=… for another).
+	$(XTASK) cluster down $(if $(NAME),--name $(NAME))
 
 cookbook: ## Apply every manifest of the production cookbook to a real API server and report each one.
 	$(XTASK) cookbook

@@ -4,6 +4,9 @@ use std::io::Write;
 
 use cluster::{Mode, local};
 
+/// Clusters that a person starts; the others belong to a run of tests or of the bench.
+const OURS: [&str; 2] = ["dev", "demo"];
+
 /// What to do with it.
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -18,9 +21,12 @@ pub enum Command {
     },
     /// Stops a cluster and removes what it left on the machine.
     Down {
-        /// Name of the cluster; all of them without it.
+        /// Name of the cluster; without it those of `make cluster` and `make demo`.
         #[arg(long)]
         name: Option<String>,
+        /// Every cluster of this user, also those that running tests use.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
     },
     /// Its processes and its kubeconfig.
     Status {
@@ -58,18 +64,37 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             let cluster = cluster::up(&name, mode)?;
             println!("export KUBECONFIG={}", cluster.kubeconfig.display());
         }
-        Command::Down { name: Some(name) } => cluster::down(&name)?,
-        Command::Down { name: None } => {
-            for name in cluster::list()? {
-                cluster::down(&name)?;
-                println!("stopped {name}");
-            }
-        }
+        Command::Down { name, all } => down(name, all)?,
         Command::Status { name } => local::status(&name)?.iter().for_each(|line| println!("{line}")),
         Command::Logs { name, component } => {
             std::io::stdout().write_all(&std::fs::read(local::log(&name, &component)?)?)?
         }
         Command::List => cluster::list()?.iter().for_each(|name| println!("{name}")),
+    }
+    Ok(())
+}
+
+/// Stops one cluster, those that a person started, or all.
+fn down(name: Option<String>, all: bool) -> anyhow::Result<()> {
+    let there = cluster::list()?;
+    let wanted = match name {
+        Some(name) => vec![name],
+        None if all => there.clone(),
+        None => OURS.iter().map(|name| (*name).to_owned()).filter(|name| there.contains(name)).collect(),
+    };
+    for name in &wanted {
+        cluster::down(name)?;
+        println!("stopped {name}");
+    }
+    let left: Vec<&str> = there.iter().filter(|name| !wanted.contains(name)).map(String::as_str).collect();
+    if wanted.is_empty() && left.is_empty() {
+        println!("no cluster is running");
+    }
+    if !left.is_empty() {
+        println!(
+            "still running: {} (a running test may need it; stop it with `make cluster-down NAME=…`)",
+            left.join(", ")
+        );
     }
     Ok(())
 }

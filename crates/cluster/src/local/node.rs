@@ -15,6 +15,8 @@ use crate::machine::{self, run};
 use crate::tools::{self, ControlPlane};
 
 const SANDBOX: &str = "chatcli/sandbox:1";
+/// An empty registry, in the network of the cluster.
+const REGISTRY: &str = "127.0.0.1:5000";
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 fn socket(dir: &Path) -> PathBuf {
@@ -40,6 +42,14 @@ pub fn start_runtime(local: &mut Local, address: &str) -> anyhow::Result<std::th
         "containerd",
         &machine::find("containerd").context("containerd is missing")?,
         &["--config".to_owned(), dir.join("containerd.toml").display().to_string()],
+    )?;
+    // Whoever pulls an image that is not on the node is told at once that it does not exist, as by any registry.
+    let registry = dir.join("registry");
+    std::fs::create_dir_all(&registry)?;
+    local.spawn(
+        "registry",
+        &machine::find("busybox").context("busybox is missing")?,
+        &["httpd", "-f", "-p", REGISTRY, "-h", &registry.display().to_string()].map(str::to_owned),
     )?;
     let images = [
         (Image::busybox(SANDBOX, &["/bin/sleep", "2147483647"])?, "sandbox.tar"),
@@ -120,6 +130,11 @@ fn write_configs(local: &Local, address: &str) -> anyhow::Result<()> {
     std::fs::write(dir.join("cni/10-pods.conflist"), serde_json::to_vec_pretty(&cni)?)?;
     std::fs::write(dir.join("resolv.conf"), "nameserver 127.0.0.1\n")?;
     std::fs::write(dir.join("containerd.toml"), containerd_config(dir))?;
+    std::fs::create_dir_all(dir.join("registries/_default"))?;
+    let hosts = format!(
+        "server = \"http://{REGISTRY}\"\n[host.\"http://{REGISTRY}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+    );
+    std::fs::write(dir.join("registries/_default/hosts.toml"), hosts)?;
     let kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
         "containerRuntimeEndpoint": format!("unix://{}", socket(dir).display()),
@@ -160,6 +175,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   sandbox_image = "{SANDBOX}"
   restrict_oom_score_adj = {restrict}
   netns_mounts_under_state_dir = true
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{registries}"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{plugins}"
     conf_dir = "{cni}"
@@ -174,6 +191,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
         state = path("containerd-state"),
         socket = socket(dir).display(),
         cni = path("cni"),
+        registries = path("registries"),
         plugins = machine::find("ptp").as_deref().and_then(Path::parent).unwrap_or(Path::new("/usr/lib/cni")).display(),
     )
 }
