@@ -1,0 +1,199 @@
+//! `chatcli operator`: flags, wiring, the life of the process. The controllers stand in `crates/operator`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{ArgAction, Args as Flags};
+use jiff::SignedDuration;
+use kit::cache::Hub;
+use kit::clock::SystemClock;
+use kit::controller::Env;
+use kit::events::Events;
+use kit::lease::{Elector, Leadership, Times};
+use kit::metrics::Metrics;
+use kit::serve::{self, Readiness};
+use kit::supervisor::{End, Supervisor, Watch};
+use operator::{Caches, Servers};
+use ports::server_link::{self, ServerLink};
+use tokio_util::sync::CancellationToken;
+
+use crate::process;
+
+/// Name of the Lease.
+const LOCK: &str = "chatcli-operator-lock";
+/// How long tasks may take to end.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs the controllers: from alerts to Issues, plans, their execution and the report.
+#[derive(Flags, Debug)]
+pub struct Args {
+    /// Kubeconfig file; without it the process must run in a pod
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; its current one by default
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    context: Option<String>,
+    /// Namespace of the operator: its policies govern everywhere, Issues of nodes live there
+    #[arg(long, value_name = "NAME", default_value = "chatcli-system")]
+    namespace: String,
+    /// AI server, http://host:port or https://host:port; may be given several times
+    #[arg(long = "server", value_name = "URL")]
+    servers: Vec<String>,
+    /// File with the bearer token for the AI servers
+    #[arg(long, value_name = "FILE")]
+    server_token_file: Option<PathBuf>,
+    /// PEM file with the CA of the AI servers
+    #[arg(long, value_name = "FILE")]
+    server_ca: Option<PathBuf>,
+    /// Address of /metrics
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    metrics_bind: SocketAddr,
+    /// Address of /healthz and /readyz
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    probe_bind: SocketAddr,
+    /// Let only one of several replicas act, by a Lease in the operator's namespace
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    leader_elect: bool,
+    /// Seconds that a fault must be gone before it counts as gone
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    stability: u32,
+    /// Attempts to mend an Issue before people take over
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=100))]
+    max_attempts: i32,
+    /// Seconds that an analysis may take before people are told
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    analysis_deadline: u32,
+}
+
+/// Runs until a signal, or until something that must not end ends.
+///
+/// # Errors
+/// When a flag cannot be used, the lease is lost, or a task ends unexpectedly.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let (supervisor, watch) = Supervisor::new();
+    process::heeding_signals(&supervisor, life(args, supervisor.clone(), watch)).await
+}
+
+async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Result<()> {
+    let servers = Servers::new(links(&args)?);
+    let metrics = Metrics::new("chatcli_operator");
+    let client = process::connect(args.kubeconfig.clone(), args.context.clone(), &metrics).await?;
+    let metrics_listener = serve::bind(args.metrics_bind).await.context("--metrics-bind")?;
+    let probe_listener = serve::bind(args.probe_bind).await.context("--probe-bind")?;
+
+    let events = Events::new(client.clone(), "chatcli-operator");
+    let hub = Hub::new(&supervisor, &metrics).with_events(events.clone());
+    let caches = Caches::start(&hub, &client);
+    let ready = readiness(&hub);
+    for (name, listener) in [("metrics", metrics_listener), ("probes", probe_listener)] {
+        supervisor.spawn(name, serve::run(listener, metrics.clone(), ready.clone(), supervisor.token().clone()));
+    }
+    let env = Env { supervisor: supervisor.clone(), metrics: metrics.clone(), clock: Arc::new(SystemClock) };
+    let settings = operator::Settings {
+        namespace: args.namespace.clone(),
+        stability: SignedDuration::from_secs(i64::from(args.stability)),
+        max_attempts: args.max_attempts,
+        analysis_deadline: SignedDuration::from_secs(i64::from(args.analysis_deadline)),
+    };
+    let elector = args.leader_elect.then(|| {
+        let clock = Arc::new(SystemClock);
+        Elector::new(client.clone(), &args.namespace, LOCK, &identity(), Times::default(), clock, &metrics)
+    });
+
+    // The lease outlives the controllers: it is let go only when none of them can act any more.
+    let release = CancellationToken::new();
+    let stop = supervisor.token().clone();
+    let mut leading = pin!(async {
+        if stop.run_until_cancelled(hub.ready()).await.is_none() {
+            return Ok(());
+        }
+        tracing::info!("the caches are filled");
+        let leadership: Option<Leadership> = match elector {
+            Some(elector) => match stop.run_until_cancelled(elector.acquire()).await {
+                Some(leadership) => Some(leadership),
+                None => return Ok(()),
+            },
+            None => None,
+        };
+        if !stop.is_cancelled() {
+            operator::start(&client, &settings, &caches, &servers, &events, &env);
+        }
+        match leadership {
+            Some(leadership) => leadership.keep(release.clone()).await,
+            None => {
+                release.cancelled().await;
+                Ok(())
+            }
+        }
+    });
+    let mut watching = pin!(watch.run(GRACE));
+    let mut led = None;
+    let end = tokio::select! {
+        end = &mut watching => end,
+        kept = &mut leading => {
+            // Nobody may act without the lease: the others end at once.
+            supervisor.token().cancel();
+            led = Some(kept);
+            watching.await
+        }
+    };
+    match led {
+        Some(Err(lost)) => bail!("{lost}"),
+        Some(Ok(())) => {}
+        // A task that hangs may still act: its lease runs out by itself.
+        None if matches!(end, End::StuckTasks(_)) => {}
+        None => {
+            release.cancel();
+            let _ = tokio::time::timeout(Duration::from_secs(8), leading).await;
+        }
+    }
+    process::ended(end)
+}
+
+/// The links; a server need not be there yet.
+fn links(args: &Args) -> anyhow::Result<Vec<ServerLink>> {
+    if args.servers.is_empty() {
+        tracing::warn!(
+            "no --server was given: there are no alerts and no analyses; what is in the cluster is worked on"
+        );
+    }
+    let mut links = Vec::new();
+    for address in &args.servers {
+        let settings = server_link::Settings {
+            token_file: args.server_token_file.clone(),
+            ca_file: args.server_ca.clone(),
+            ..server_link::Settings::new(address)
+        };
+        links.push(ServerLink::new(settings).context("--server")?);
+    }
+    Ok(links)
+}
+
+/// What is missing until the caches are filled, each with its remedy.
+fn readiness(hub: &Hub) -> Readiness {
+    let hub = hub.clone();
+    Arc::new(move || {
+        let missing = hub.not_ready().into_iter();
+        missing
+            .map(|(kind, why)| {
+                let ours = why.contains("platform.chatcli.io") && why.contains("install its CustomResourceDefinition");
+                let how = if ours { ": chatcli crds | kubectl apply -f -" } else { "" };
+                format!("{kind}: {why}{how}")
+            })
+            .collect()
+    })
+}
+
+/// A name that no other process has.
+fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => "operator",
+        host => host,
+    };
+    format!("{host}-{:08x}", rand::random::<u32>())
+}

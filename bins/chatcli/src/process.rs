@@ -1,0 +1,50 @@
+//! What every long-running command shares: the client, signals, how the process ends.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::bail;
+use kit::client;
+use kit::metrics::Metrics;
+use kit::supervisor::{End, Supervisor};
+
+/// How long the API server may take to begin its answer.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A client of the cluster that the flags name. The API server need not be there yet.
+pub async fn connect(
+    kubeconfig: Option<PathBuf>,
+    context: Option<String>,
+    metrics: &Metrics,
+) -> anyhow::Result<kube::Client> {
+    let settings = client::Settings {
+        kubeconfig,
+        context,
+        response_timeout: RESPONSE_TIMEOUT,
+        user_agent: format!("chatcli/{}", env!("CARGO_PKG_VERSION")),
+    };
+    Ok(client::connect(&settings, metrics).await?)
+}
+
+/// Runs a process that SIGTERM and SIGINT end in order; a second signal ends it at once.
+pub async fn heeding_signals(
+    supervisor: &Supervisor,
+    life: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = life => ended,
+        broken = kit::shutdown::on_signal(supervisor.token().clone()) => Ok(broken?),
+    }
+}
+
+/// What the end of the tasks means for the process.
+pub fn ended(end: End) -> anyhow::Result<()> {
+    match end {
+        End::Stopped => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        End::StuckTasks(tasks) => bail!("these tasks did not end in time: {}", tasks.join(", ")),
+        End::Unexpected { task, why } => bail!("{task} ended although nobody asked it to: {why}"),
+    }
+}
