@@ -16,12 +16,15 @@ use super::hub::{Hub, Undecodable};
 use super::store::{Cache, Key};
 use crate::metrics::{Kind, WatchEvent};
 
+/// Drops what nobody reads.
+type Prune<K> = Box<dyn Fn(&mut K) + Send + Sync>;
+
 pub(super) struct Watching<K> {
     hub: Hub,
     number: usize,
     cache: Cache<K>,
     kind: String,
-    prune: fn(&mut K),
+    prune: Prune<K>,
     /// What the running list has shown so far.
     present: HashSet<Key>,
     unread: HashSet<Key>,
@@ -33,7 +36,7 @@ impl<K> Watching<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    pub(super) fn new(hub: Hub, number: usize, cache: Cache<K>, kind: String, prune: fn(&mut K)) -> Self {
+    pub(super) fn new(hub: Hub, number: usize, cache: Cache<K>, kind: String, prune: Prune<K>) -> Self {
         Self { hub, number, cache, kind, prune, present: HashSet::new(), unread: HashSet::new(), counted: 0 }
     }
 
@@ -56,6 +59,9 @@ where
                         let why = explain::<K>(&error);
                         if self.hub.trouble(self.number, &self.kind, Some(&why)) {
                             tracing::warn!(kind = %self.kind, "{why}");
+                        }
+                        if api_status(&error).is_some_and(|status| status.code == 404 || status.is_forbidden()) {
+                            self.hub.refused(self.number);
                         }
                     }
                 }
@@ -175,7 +181,7 @@ fn explain<K: Resource<DynamicType = ()>>(error: &watcher::Error) -> String {
     let resource = format!("{}.{}", K::plural(&()), K::group(&()));
     let resource = resource.trim_end_matches('.');
     match api_status(error) {
-        Some(status) if status.is_not_found() => {
+        Some(status) if status.code == 404 => {
             format!(
                 "the API server does not know {resource} ({}); remedy: install its CustomResourceDefinition",
                 K::api_version(&())
