@@ -1,6 +1,7 @@
 //! Metrics of the plumbing, and the registry that the product adds its own to.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -107,6 +108,15 @@ impl Metrics {
         registry.register("reconcile_seconds", "Time of a reconcile, by controller", metrics.reconcile_seconds.clone());
         registry.register("lease_held", "1 while this process is the leader", metrics.lease_held.clone());
         Self { registry: Arc::new(Mutex::new(registry)), ..metrics }
+    }
+
+    /// Counts one piece of a worker's work, and why it failed if it did.
+    pub fn reconciled(&self, kind: &'static str, took: Duration, failure: Option<&'static str>) {
+        self.reconcile_seconds.get_or_create(&Kind { kind: kind.to_owned() }).observe(took.as_secs_f64());
+        self.reconciles.get_or_create(&Outcome { kind, result: if failure.is_some() { "error" } else { "ok" } }).inc();
+        if let Some(reason) = failure {
+            self.reconcile_errors.get_or_create(&Failure { kind, reason }).inc();
+        }
     }
 
     /// Adds families to the registry.

@@ -1,7 +1,7 @@
 //! Starts the watches and knows which caches are not filled yet, and why.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,6 +38,8 @@ struct State {
     /// By number of the cache: what is wrong with its watch now, filled or not.
     troubles: BTreeMap<usize, (String, String)>,
     undecodable: BTreeMap<(usize, Key), Undecodable>,
+    /// Caches that the API server refuses or whose kind it does not know.
+    refused: BTreeSet<usize>,
 }
 
 /// Starts watches; clones share what is known about them.
@@ -86,13 +88,19 @@ impl Hub {
     }
 
     /// Starts the one watch of a kind. `prune` drops what nobody reads, before it is kept; managedFields and
-    /// last-applied-configuration are dropped in any case.
+    /// last-applied-configuration are dropped in any case. It sees every object before the listeners do, also one that is
+    /// listed again unchanged.
     ///
     /// A kind that is missing or refused is reported and tried again; the other kinds do not wait for it. An object that
     /// does not decode is taken for deleted, counted, and reported once; the others are not held up.
     ///
     /// Use [`config`] unless you know better, with `.labels(..)` and `.fields(..)` as you need.
-    pub fn cache<K>(&self, api: Api<DeserializeGuard<K>>, config: watcher::Config, prune: fn(&mut K)) -> Cache<K>
+    pub fn cache<K>(
+        &self,
+        api: Api<DeserializeGuard<K>>,
+        config: watcher::Config,
+        prune: impl Fn(&mut K) + Send + Sync + 'static,
+    ) -> Cache<K>
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
@@ -105,7 +113,7 @@ impl Hub {
             state.pending.insert(number, (kind.clone(), "the first list has not arrived yet".to_owned()));
             number
         };
-        let task = Watching::new(self.clone(), number, cache.clone(), kind, prune);
+        let task = Watching::new(self.clone(), number, cache.clone(), kind, Box::new(prune));
         let token = self.supervisor.token().clone();
         let name = match K::kind(&()) {
             Cow::Borrowed(kind) => kind,
@@ -147,8 +155,33 @@ impl Hub {
         }
     }
 
+    /// Waits until every cache of these kinds that was started before is filled, or is known to stay empty because the
+    /// API server refuses it or does not know the kind.
+    pub async fn settled(&self, kinds: &[&str]) {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let waits = {
+                let state = self.lock();
+                let mut pending = state.pending.iter();
+                pending.any(|(number, (kind, _))| kinds.contains(&kind.as_str()) && !state.refused.contains(number))
+            };
+            // The sender is part of this hub: it cannot be gone.
+            if !waits || changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     pub(super) fn filled(&self, number: usize) {
-        self.lock().pending.remove(&number);
+        let mut state = self.lock();
+        state.pending.remove(&number);
+        state.refused.remove(&number);
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    pub(super) fn refused(&self, number: usize) {
+        self.lock().refused.insert(number);
         self.changed.send_replace(());
     }
 

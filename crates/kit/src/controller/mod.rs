@@ -15,7 +15,7 @@ pub use queue::Queue;
 use crate::cache::{Cache, Change, Key};
 use crate::classify::{Class, Classified, backoff};
 use crate::clock::Clock;
-use crate::metrics::{Failure, Kind, Metrics, Outcome};
+use crate::metrics::Metrics;
 use crate::supervisor::{Supervisor, panic_text};
 
 /// How long an object waits at most before it is looked at again without a reason.
@@ -128,20 +128,8 @@ impl<R: Reconcile> Worker<R> {
                 (Some("DeadlineExceeded"), backoff(self.queue.failed(&key)))
             }
         };
-        self.count(failure, began.elapsed());
+        self.env.metrics.reconciled(self.spec.name, began.elapsed(), failure);
         self.queue.done(&key, delay);
-    }
-
-    fn count(&self, failure: Option<&'static str>, took: Duration) {
-        let (metrics, kind) = (&self.env.metrics, self.spec.name);
-        metrics.reconcile_seconds.get_or_create(&Kind { kind: kind.to_owned() }).observe(took.as_secs_f64());
-        metrics
-            .reconciles
-            .get_or_create(&Outcome { kind, result: if failure.is_some() { "error" } else { "ok" } })
-            .inc();
-        if let Some(reason) = failure {
-            metrics.reconcile_errors.get_or_create(&Failure { kind, reason }).inc();
-        }
     }
 
     fn delay(&self, next: Next) -> Duration {

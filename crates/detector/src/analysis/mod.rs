@@ -1,0 +1,131 @@
+//! From a question to a diagnosis: which symptom is meant, what is to be gathered, and what could not be read.
+//!
+//! What lives here: the choice of the symptom and the deadline. What does not: the reads themselves (`evidence`, `logs`),
+//! and what follows from them (`domain::diagnosis`).
+
+mod evidence;
+mod logs;
+
+use std::cmp::Reverse;
+
+use api::shared::ObjectRef;
+use domain::detection::{Alert, Symptom, WorkloadView, evaluate, evaluate_node};
+use domain::diagnosis::{Diagnosis, cleared, diagnose};
+use kube::Client;
+
+use crate::eyes::Eyes;
+use crate::key::{Key, Kind};
+use crate::{Analysis, Question};
+
+/// Finds the cause of what is wrong with the workload of a question.
+pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -> Analysis {
+    let now = eyes.clock.now();
+    let resource = &question.resource;
+    let asked = ObjectRef {
+        api_version: None,
+        kind: resource.kind.clone(),
+        namespace: Some(resource.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        name: resource.name.clone(),
+        uid: None,
+    };
+    let Some(key) = Key::of(resource).and_then(|key| eyes.workload(key)) else {
+        let why = format!("{} {} is of no kind that is watched; nothing was looked at.", asked.kind, asked.name);
+        return Analysis { diagnosis: with(cleared(asked, now), vec![why]) };
+    };
+    if key.kind != Kind::Node && !eyes.caches.pods.covers(&key.place.namespace) {
+        let why = format!(
+            "Namespace {} is not among those that this server watches; nothing was looked at. Add it to the watched namespaces.",
+            key.place.namespace
+        );
+        return Analysis { diagnosis: with(cleared(asked, now), vec![why]) };
+    }
+    let Some((view, found)) = look(eyes, &key, now) else {
+        return Analysis { diagnosis: cleared(asked, now) };
+    };
+    let Some(symptom) = choose(found, question).or_else(|| remembered(eyes, &view, question)) else {
+        return Analysis { diagnosis: cleared(view.workload, now) };
+    };
+    let (evidence, gaps) = evidence::gather(eyes, client, view, symptom, &question.failed, now).await;
+    Analysis { diagnosis: with(diagnose(&evidence, now), gaps) }
+}
+
+fn look(eyes: &Eyes, key: &Key, now: jiff::Timestamp) -> Option<(WorkloadView, Vec<Symptom>)> {
+    if key.kind != Kind::Node {
+        let view = eyes.view(key)?;
+        let found = evaluate(&view, now).symptoms;
+        return Some((view, found));
+    }
+    let node = eyes.caches.nodes.find("", &key.place.name)?;
+    let view = WorkloadView {
+        workload: key.reference(node.metadata.uid.clone()),
+        resource_version: node.metadata.resource_version.clone(),
+        desired: 0,
+        paused: false,
+        current: None,
+        conditions: Vec::new(),
+        revisions: Vec::new(),
+        pods: Vec::new(),
+        events: Vec::new(),
+    };
+    Some((view, evaluate_node(&node, now).symptoms))
+}
+
+/// How well a fault fits what was asked: its signal or rule first, then the object that it points to.
+fn fit(signal: &str, rule: &str, root: &ObjectRef, question: &Question) -> (bool, bool) {
+    let asked = question.signal.as_str();
+    let points = question.root.as_ref().is_some_and(|r| {
+        r.kind == root.kind && r.name == root.name && (r.namespace.is_none() || r.namespace == root.namespace)
+    });
+    (signal == asked || rule.eq_ignore_ascii_case(asked), points)
+}
+
+/// The symptom that was asked about; when it is not there, the most specific one.
+fn choose(found: Vec<Symptom>, question: &Question) -> Option<Symptom> {
+    let fitting = |(position, symptom): &(usize, Symptom)| {
+        let rule: &str = symptom.rule.into();
+        (fit(&signal(symptom.signal), rule, &symptom.root, question), Reverse(*position))
+    };
+    found.into_iter().enumerate().max_by_key(fitting).map(|(_, symptom)| symptom)
+}
+
+fn signal(signal: api::shared::SignalType) -> String {
+    serde_json::to_value(signal).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// What an open alert says although this moment shows nothing: between two crashes a container runs.
+fn remembered(eyes: &Eyes, view: &WorkloadView, question: &Question) -> Option<Symptom> {
+    let open = eyes.alerts().into_iter().filter(|alert| alert.workload == view.workload);
+    let alert = open.max_by_key(|alert| {
+        let rule: &str = alert.rule.into();
+        (fit(&signal(alert.signal), rule, &alert.root, question), alert.rule)
+    })?;
+    Some(symptom_of(alert, view))
+}
+
+fn symptom_of(alert: Alert, view: &WorkloadView) -> Symptom {
+    let of_pod = alert.pod.as_ref().and_then(|pod| view.pods.iter().find(|p| p.reference() == *pod));
+    Symptom {
+        rule: alert.rule,
+        signal: alert.signal,
+        severity: alert.severity,
+        root: alert.root,
+        group: of_pod.map_or_else(|| view.current.clone().unwrap_or_default(), |pod| pod.revision.clone()),
+        pod: alert.pod,
+        container: alert.container,
+        message: alert.message,
+        value: alert.value,
+        threshold: alert.threshold,
+        since: alert.first_seen,
+        count: alert.count,
+        evidence: alert.evidence,
+    }
+}
+
+/// A diagnosis that says what it was made without.
+fn with(mut diagnosis: Diagnosis, gaps: Vec<String>) -> Diagnosis {
+    if !gaps.is_empty() {
+        diagnosis.analysis.push_str(&format!("\n\nNot known: {}", gaps.join(" ")));
+        diagnosis.recommendations.extend(gaps);
+    }
+    diagnosis
+}

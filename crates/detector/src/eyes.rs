@@ -1,0 +1,346 @@
+//! Changes wake looks, looks make alerts.
+//!
+//! What lives here: the listeners, the workers, the book of alerts and who hears of it. What does not: how a view is put
+//! together (`view`), and what a symptom is (`domain::detection`).
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use api::shared::ObjectRef;
+use domain::detection::{Alert, AlertBook, Evaluation, Transition, WorkloadView, evaluate, evaluate_node};
+use domain::diagnosis::refs::references;
+use jiff::{SignedDuration, Timestamp};
+use kit::cache::{Change, Key as Place};
+use kit::clock::Clock;
+use kit::controller::Env;
+use kit::supervisor::panic_text;
+use kube::{Resource, ResourceExt};
+use tokio::sync::broadcast;
+
+use crate::caches::{Caches, Many};
+use crate::history::Histories;
+use crate::index::Index;
+use crate::key::{Key, Kind};
+use crate::seen::{OwnerKind, observed};
+use crate::view::{self, of_pod, of_set};
+use crate::work::Work;
+
+/// Changes that a receiver may be behind before it has to take a new snapshot.
+const BACKLOG: usize = 1024;
+/// Something that has an open alert is looked at this often although nothing changes: what an observation says of now
+/// fades with its age.
+const OPEN: SignedDuration = SignedDuration::from_secs(60);
+/// When to look again after a look that failed.
+const AFTER_PANIC: Duration = Duration::from_secs(60);
+
+struct Book {
+    alerts: AlertBook,
+    news: broadcast::Sender<Transition>,
+}
+
+/// What has not been looked at since the start.
+#[derive(Default)]
+struct First {
+    /// None until the caches are filled.
+    left: Option<HashSet<Key>>,
+    of: usize,
+}
+
+/// Everything that the workers share.
+pub(crate) struct Eyes {
+    pub(crate) caches: Caches,
+    pub(crate) histories: Arc<Histories>,
+    pub(crate) clock: Arc<dyn Clock>,
+    index: RwLock<Index>,
+    work: Work<Key>,
+    book: Mutex<Book>,
+    first: Mutex<First>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Eyes {
+    /// Listens to the caches; nothing is concluded before [`Eyes::open`].
+    pub(crate) fn new(caches: Caches, histories: Arc<Histories>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let book = Book { alerts: AlertBook::default(), news: broadcast::Sender::new(BACKLOG) };
+        let eyes = Arc::new(Self {
+            caches,
+            histories,
+            clock,
+            index: RwLock::default(),
+            work: Work::default(),
+            book: Mutex::new(book),
+            first: Mutex::default(),
+        });
+        eyes.listen();
+        eyes
+    }
+
+    fn listen(self: &Arc<Self>) {
+        let caches = &self.caches;
+        // ReplicaSets first: they tell where pods belong.
+        self.hear(&caches.replica_sets, |eyes, set, gone| {
+            if let Some(owner) = set.facts.owner.as_ref().filter(|o| o.kind == OwnerKind::Deployment) {
+                eyes.index_mut().replica_sets.set(&owner.uid, set.name(), !gone);
+            }
+            eyes.work.add(of_set(set));
+        });
+        self.hear(&caches.pods, |eyes, pod, gone| {
+            if let Some(owner) = &pod.facts.owner {
+                eyes.index_mut().pods.set(&owner.uid, pod.name(), !gone);
+            }
+            if let Some(key) = of_pod(&eyes.caches, pod) {
+                eyes.work.add(key);
+            }
+        });
+        self.hear(&caches.deployments, |eyes, object, _| eyes.wake(Kind::Deployment, object));
+        self.hear(&caches.stateful_sets, |eyes, object, _| eyes.wake(Kind::StatefulSet, object));
+        self.hear(&caches.daemon_sets, |eyes, object, _| eyes.wake(Kind::DaemonSet, object));
+        self.hear(&caches.events, |eyes, event, gone| {
+            let Some(note) = &event.facts else { return };
+            eyes.index_mut().event(event.name(), note, gone);
+            if let Some(key) = eyes.of_object(&note.object).filter(|_| !gone) {
+                eyes.work.add(key);
+            }
+        });
+        self.hear(&caches.config_maps, |eyes, map, gone| {
+            if gone {
+                eyes.histories.gone(&Place::of(&**map), eyes.clock.now());
+            }
+        });
+        self.hear(&caches.nodes, |eyes, node, gone| {
+            let name = node.name_any();
+            if eyes.index_mut().node(&name, (!gone).then(|| observed(node))) {
+                eyes.wake_pods_of(&name);
+            }
+            eyes.wake(Kind::Node, node);
+        });
+    }
+
+    /// Listens without keeping the eyes alive: they own the caches.
+    fn hear<K: Resource + 'static>(
+        self: &Arc<Self>,
+        caches: &Many<K>,
+        hear: impl Fn(&Self, &Arc<K>, bool) + Clone + Send + Sync + 'static,
+    ) {
+        let eyes = Arc::downgrade(self);
+        caches.listen(move |change| {
+            if let Some(eyes) = eyes.upgrade() {
+                hear(&eyes, change.object(), matches!(change, Change::Deleted(_)));
+            }
+        });
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake<K: Resource>(&self, kind: Kind, object: &Arc<K>) {
+        self.work.add(Key { kind, place: Place::of(&**object) });
+    }
+
+    /// A node came, went, or changed its mind about being ready: rare enough for a walk over the pods.
+    fn wake_pods_of(&self, node: &str) {
+        for pod in self.caches.pods.all() {
+            if pod.facts.node.as_deref() == Some(node)
+                && let Some(key) = of_pod(&self.caches, &pod)
+            {
+                self.work.add(key);
+            }
+        }
+    }
+
+    /// The workload that an object belongs to.
+    pub(crate) fn of_object(&self, object: &ObjectRef) -> Option<Key> {
+        let kind: Kind = object.kind.parse().ok()?;
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        self.workload(Key::new(kind, namespace, &object.name))
+    }
+
+    /// The workload behind a key: pods and ReplicaSets may be part of one. Something that is not there stands for itself.
+    pub(crate) fn workload(&self, key: Key) -> Option<Key> {
+        let (namespace, name) = (&key.place.namespace, &key.place.name);
+        match key.kind {
+            Kind::Pod => match self.caches.pods.find(namespace, name) {
+                Some(pod) => of_pod(&self.caches, &pod),
+                None => Some(key),
+            },
+            Kind::ReplicaSet => Some(self.caches.replica_sets.find(namespace, name).map_or(key, |set| of_set(&set))),
+            _ => Some(key),
+        }
+    }
+
+    /// Starts the workers; they wait for `filled`.
+    pub(crate) fn open(self: &Arc<Self>, workers: usize, env: &Env, filled: impl Future<Output = ()> + Send + 'static) {
+        let began = tokio::sync::watch::Sender::new(false);
+        for _ in 0..workers.max(1) {
+            let (eyes, env_, mut begun) = (self.clone(), env.clone(), began.subscribe());
+            env.supervisor.spawn("detector", async move {
+                let work = async {
+                    // An error means that the one who would begin was cancelled.
+                    if begun.wait_for(|begun| *begun).await.is_err() {
+                        return std::future::pending().await;
+                    }
+                    loop {
+                        let key = eyes.work.take().await;
+                        let next = eyes.look_safely(&key, &env_);
+                        eyes.work.done(key, next);
+                        // A look never waits; other tasks of this thread must have their turn.
+                        tokio::task::yield_now().await;
+                    }
+                };
+                env_.supervisor.token().run_until_cancelled(work).await.unwrap_or(());
+                Ok::<_, std::convert::Infallible>(())
+            });
+        }
+        let (eyes, token) = (self.clone(), env.supervisor.token().clone());
+        env.supervisor.spawn("detector-start", async move {
+            if token.run_until_cancelled(filled).await.is_some() {
+                eyes.begin();
+                began.send_replace(true);
+            }
+            // Its work is done, but only the stop of the process may end a task.
+            token.cancelled().await;
+            Ok::<_, std::convert::Infallible>(())
+        });
+    }
+
+    /// Notes what has to be looked at before silence means anything.
+    fn begin(&self) {
+        let keys = self.keys();
+        let mut first = lock(&self.first);
+        first.of = keys.len();
+        first.left = Some(keys.iter().cloned().collect());
+        drop(first);
+        for key in keys {
+            self.work.add(key);
+        }
+    }
+
+    /// Everything that is looked at.
+    fn keys(&self) -> HashSet<Key> {
+        fn of<K: Resource>(kind: Kind, objects: Vec<Arc<K>>) -> impl Iterator<Item = Key> {
+            objects.into_iter().map(move |object| Key { kind, place: Place::of(&*object) })
+        }
+        let caches = &self.caches;
+        of(Kind::Deployment, caches.deployments.all())
+            .chain(of(Kind::StatefulSet, caches.stateful_sets.all()))
+            .chain(of(Kind::DaemonSet, caches.daemon_sets.all()))
+            .chain(of(Kind::Node, caches.nodes.all()))
+            .chain(caches.replica_sets.all().iter().map(|set| of_set(set)).filter(|key| key.kind == Kind::ReplicaSet))
+            .chain(caches.pods.all().iter().filter_map(|p| of_pod(caches, p)).filter(|key| key.kind == Kind::Pod))
+            .collect()
+    }
+
+    /// How many workloads there are.
+    pub(crate) fn workloads(&self) -> usize {
+        self.keys().iter().filter(|key| key.kind != Kind::Node).count()
+    }
+
+    /// How many things were not looked at since the start, of how many; none before the caches are filled.
+    pub(crate) fn first_looks(&self) -> Option<(usize, usize)> {
+        let first = lock(&self.first);
+        first.left.as_ref().map(|left| (left.len(), first.of))
+    }
+
+    fn look_safely(&self, key: &Key, env: &Env) -> Option<tokio::time::Instant> {
+        let began = Instant::now();
+        let answer = std::panic::catch_unwind(AssertUnwindSafe(|| self.look(key)));
+        env.metrics.reconciled("detector", began.elapsed(), answer.is_err().then_some("Panicked"));
+        if let Some(left) = &mut lock(&self.first).left {
+            left.remove(key);
+            if left.is_empty() {
+                left.shrink_to_fit();
+            }
+        }
+        match answer {
+            Ok(next) => next.map(|at| tokio::time::Instant::now() + self.until(at)),
+            Err(panic) => {
+                tracing::error!(object = %key.place, kind = ?key.kind, panic = panic_text(&*panic), "the look panicked");
+                Some(tokio::time::Instant::now() + AFTER_PANIC)
+            }
+        }
+    }
+
+    /// A millisecond more, so that the rule which asked for it finds its time come.
+    fn until(&self, at: Timestamp) -> Duration {
+        Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default() + Duration::from_millis(1)
+    }
+
+    fn look(&self, key: &Key) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let found = self.evaluate(key, now);
+        let mut book = lock(&self.book);
+        let Some((object, found)) = found else {
+            let over = book.alerts.forget(&key.reference(None), now);
+            book.tell(over);
+            return None;
+        };
+        let (changes, again) = book.alerts.update(&object, &found, now);
+        book.tell(changes);
+        let open = book.alerts.workloads().any(|other| *other == object);
+        let open = open.then(|| now.saturating_add(OPEN).unwrap_or(now));
+        [found.next_look, again, open].into_iter().flatten().min()
+    }
+
+    fn evaluate(&self, key: &Key, now: Timestamp) -> Option<(ObjectRef, Evaluation)> {
+        if key.kind == Kind::Node {
+            let node = self.caches.nodes.find("", &key.place.name)?;
+            return Some((key.reference(node.metadata.uid.clone()), evaluate_node(&node, now)));
+        }
+        let view = self.view(key)?;
+        let found = evaluate(&view, now);
+        Some((view.workload, found))
+    }
+
+    /// A workload as it is now.
+    pub(crate) fn view(&self, key: &Key) -> Option<WorkloadView> {
+        view::build(&self.caches, &self.index.read().unwrap_or_else(PoisonError::into_inner), key)
+    }
+
+    pub(crate) fn alerts(&self) -> Vec<Alert> {
+        lock(&self.book).alerts.open().cloned().collect()
+    }
+
+    pub(crate) fn alert_count(&self) -> usize {
+        lock(&self.book).alerts.len()
+    }
+
+    pub(crate) fn watch(&self) -> (Vec<Alert>, broadcast::Receiver<Transition>) {
+        let book = lock(&self.book);
+        (book.alerts.open().cloned().collect(), book.news.subscribe())
+    }
+
+    /// The ConfigMaps that a pod or a revision refers to.
+    pub(crate) fn referred(&self) -> HashSet<Place> {
+        let mut found = HashSet::new();
+        let mut add = |namespace: &str, spec: &k8s_openapi::api::core::v1::PodSpec| {
+            let maps = references(spec).into_iter().filter(|reference| reference.kind == "ConfigMap");
+            found.extend(maps.map(|reference| Place::new(namespace, reference.name)));
+        };
+        for pod in self.caches.pods.all() {
+            add(pod.namespace(), &pod.facts.spec);
+        }
+        for set in self.caches.replica_sets.all() {
+            if let Some(spec) = set.facts.template().spec.filter(|_| set.facts.desired > 0) {
+                add(set.namespace(), &spec);
+            }
+        }
+        found
+    }
+}
+
+impl Book {
+    fn tell(&self, changes: Vec<Transition>) {
+        for change in changes {
+            let alert = change.alert();
+            tracing::debug!(id = alert.id, workload = %alert.workload.name, rule = %alert.rule, "{}", alert.message);
+            // Nobody may be listening.
+            let _ = self.news.send(change);
+        }
+    }
+}
