@@ -194,6 +194,6 @@ fn look(view: &WorkloadView, now: Timestamp) -> Findings {
 }
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
