@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 XTASK := $(CARGO) run -q -p xtask --
 
-.PHONY: help demo test test-unit test-cluster test-e2e bench cluster cluster-down cookbook lint crds
+.PHONY: help demo test bench cluster cluster-down cookbook lint crds
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

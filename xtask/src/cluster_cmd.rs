@@ -67,7 +67,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Down { name, all } => down(name, all)?,
         Command::Status { name } => local::status(&name)?.iter().for_each(|line| println!("{line}")),
         Command::Logs { name, component } => {
-            std::io::stdout().write_all(&std::fs::read(local::log(&name, &component)?)?)?
+            std::io::stdout().write_all(&std::fs::read(local::log(&name, &component)?)?)?;
         }
         Command::List => cluster::list()?.iter().for_each(|name| println!("{name}")),
     }

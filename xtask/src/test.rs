@@ -1,14 +1,18 @@
 //! `xtask test`: every test, in the order that fails soonest, with one count at the end.
 //!
 //! Pure tests and those on a real API server share one control-plane cluster; those on real pods share one node cluster.
+//! Both are stopped at the end, however it ends.
 //! A test that was skipped because its cluster is missing fails the run: a green run means that everything ran.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+
+/// Clusters that the tests share.
+const SHARED: [&str; 3] = ["test", "test-node", "e2e-bare"];
 
 /// What to run.
 #[derive(clap::Args)]
@@ -35,23 +39,17 @@ struct Counts {
 /// When a test fails, was skipped, or none ran.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let began = Instant::now();
+    // Ctrl-C ends cargo and its tests; this process stays to clean up.
+    ctrlc::set_handler(|| {}).context("cannot listen for Ctrl-C")?;
     let skipped_log = std::env::temp_dir().join(format!("chatcli-aiops-skipped-{}", std::process::id()));
     let _ = std::fs::remove_file(&skipped_log);
     let mut counts = Counts::default();
-    let mut ok = true;
-    ok &= group(
-        "pure tests and tests on a real API server",
-        &["test", "--workspace", "--exclude", "e2e", "--no-fail-fast"],
-        args,
-        &skipped_log,
-        &mut counts,
-    )?;
-    if !args.no_node {
-        // The tests drive the real binary; cargo builds it for them, as it is no dependency of theirs.
-        let status =
-            Command::new(cargo()).args(["build", "-p", "chatcli"]).status().context("cargo build -p chatcli")?;
-        anyhow::ensure!(status.success(), "chatcli does not build");
-        ok &= group("tests on real pods", &["test", "-p", "e2e", "--no-fail-fast"], args, &skipped_log, &mut counts)?;
+    let ran = groups(args, &skipped_log, &mut counts);
+    let mut stopped = Ok(());
+    for name in SHARED {
+        if let Err(error) = cluster::local::down(name) {
+            stopped = Err(error.context(format!("cluster {name} could not be stopped")));
+        }
     }
     let skipped = std::fs::read_to_string(&skipped_log)
         .map(|s| s.lines().map(str::to_owned).collect::<Vec<_>>())
@@ -62,7 +60,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     println!("ran in {} s", began.elapsed().as_secs());
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, skipped.len() as u64 + counts.ignored);
-    if !ok || counts.failed > 0 {
+    stopped?;
+    if !ran? || counts.failed > 0 {
         bail!("a test failed");
     }
     if !skipped.is_empty() || counts.ignored > 0 {
@@ -74,6 +73,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs both groups; whether all passed.
+fn groups(args: &Args, skipped_log: &Path, counts: &mut Counts) -> anyhow::Result<bool> {
+    let plain = ["test", "--workspace", "--exclude", "e2e", "--no-fail-fast"];
+    let mut ok = group("pure tests and tests on a real API server", &plain, args, skipped_log, counts)?;
+    if !args.no_node {
+        // The tests drive the real binary, and build it themselves: it is no dependency of theirs.
+        ok &= group("tests on real pods", &["test", "-p", "e2e", "--no-fail-fast"], args, skipped_log, counts)?;
+    }
+    Ok(ok)
+}
+
 fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
@@ -82,7 +92,7 @@ fn group(
     title: &str,
     cargo_args: &[&str],
     args: &Args,
-    skipped_log: &std::path::Path,
+    skipped_log: &Path,
     counts: &mut Counts,
 ) -> anyhow::Result<bool> {
     println!("== {title}");

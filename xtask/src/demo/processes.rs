@@ -95,7 +95,7 @@ impl Processes {
         while !self.running.iter().all(|process| is_ready(process.probes)) {
             self.check()?;
             stop.check()?;
-            if began.elapsed() > Duration::from_secs(60) {
+            if began.elapsed() > Duration::from_mins(1) {
                 bail!("the processes are not ready after 60 s");
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -243,7 +243,9 @@ impl<'a> Story<'a> {
                 .collect();
             if !lines.is_empty() {
                 println!("\n{title}");
-                lines.iter().for_each(|line| println!("  - {line}"));
+                for line in lines {
+                    println!("  - {line}");
+                }
             }
         }
         Ok(())
