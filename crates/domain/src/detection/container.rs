@@ -129,10 +129,10 @@ fn image(
         return;
     }
     let text = format!(
-        "container {} of pod {} cannot get image {image}: {reason}: {}",
+        "container {} of pod {} cannot get image {image}: {}",
         status.name,
         pod.reference().name,
-        clip(message)
+        said(reason, message)
     );
     let mut found = symptom(view, pod, Rule::ImagePull, Severity::High, text);
     found.container = Some(status.name.clone());
@@ -142,11 +142,16 @@ fn image(
     found.count = failed.iter().map(|e| i64::from(e.count)).sum::<i64>().max(1);
     found.evidence.push(status_seen(
         pod.reference(),
-        format!("container {} waits: {reason}: {}", status.name, clip(message)),
+        format!("container {} waits: {}", status.name, said(reason, message)),
         Some(since),
     ));
     found.evidence.extend(failed.iter().max_by_key(|e| e.message.len()).map(|e| event_seen(e)));
     out.symptoms.push(found);
+}
+
+/// A reason with its message, if it has one.
+fn said(reason: &str, message: &str) -> String {
+    if message.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", clip(message)) }
 }
 
 fn cannot_start(
@@ -166,22 +171,22 @@ fn cannot_start(
     }
     let rule = if missing { Rule::MissingReference } else { Rule::StartError };
     let text = format!(
-        "container {} of pod {} cannot be started: {reason}: {}",
+        "container {} of pod {} cannot be started: {}",
         status.name,
         pod.reference().name,
-        clip(message)
+        said(reason, message)
     );
     let mut found = symptom(view, pod, rule, Severity::High, text);
     if reason == "CreateContainerConfigError" {
         found.signal = Rule::MissingReference.signal();
     }
     found.container = Some(status.name.clone());
-    found.value = clip(message);
+    found.value = if message.is_empty() { reason.to_owned() } else { clip(message) };
     found.threshold = "the container can be started".into();
     found.since = since;
     found.evidence.push(status_seen(
         pod.reference(),
-        format!("container {} waits: {reason}: {}", status.name, clip(message)),
+        format!("container {} waits: {}", status.name, said(reason, message)),
         Some(since),
     ));
     out.symptoms.push(found);
@@ -225,17 +230,22 @@ fn start_error(
         return false;
     }
     let message = end.message.as_deref().unwrap_or_default();
-    let text =
-        format!("container {} of pod {} cannot be started: {}", status.name, pod.reference().name, clip(message));
+    let reason = end.reason.as_deref().unwrap_or_default();
+    let text = format!(
+        "container {} of pod {} cannot be started: {}",
+        status.name,
+        pod.reference().name,
+        said(reason, message)
+    );
     let mut found = symptom(view, pod, Rule::StartError, Severity::High, text);
     found.container = Some(status.name.clone());
-    found.value = clip(message);
+    found.value = if message.is_empty() { reason.to_owned() } else { clip(message) };
     found.threshold = "the command can be executed".into();
     found.since = ended(end).unwrap_or(now).min(now);
     found.count = i64::from(status.restart_count) + 1;
     found.evidence.push(status_seen(
         pod.reference(),
-        format!("container {}: {}: {}", status.name, end.reason.as_deref().unwrap_or_default(), clip(message)),
+        format!("container {}: {}", status.name, said(reason, message)),
         ended(end),
     ));
     out.symptoms.push(found);
@@ -356,16 +366,19 @@ fn push_crash(
     out: &mut Findings,
 ) {
     let what = if init { "init container" } else { "container" };
+    let restarts = match status.restart_count {
+        1 => "1 restart".to_owned(),
+        more => format!("{more} restarts"),
+    };
     let exit = end.map_or_else(|| "an unknown code".to_owned(), |t| format!("code {}", t.exit_code));
     let text = format!(
-        "{what} {} of pod {} exits with {exit} again and again ({} restarts)",
+        "{what} {} of pod {} exits with {exit} again and again ({restarts})",
         status.name,
-        pod.reference().name,
-        status.restart_count
+        pod.reference().name
     );
     let mut found = symptom(view, pod, Rule::CrashLoop, Severity::High, text);
     found.container = Some(status.name.clone());
-    found.value = format!("exit {exit}, {} restarts", status.restart_count);
+    found.value = format!("exit {exit}, {restarts}");
     found.threshold = "keeps running".into();
     found.since = end.and_then(|t| t.started_at.as_ref()).map_or(now, |t| t.0.min(now));
     found.count = i64::from(status.restart_count) + 1;

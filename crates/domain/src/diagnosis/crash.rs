@@ -117,8 +117,13 @@ fn key_told(line: &str, key: &str, value: Option<&str>) -> u32 {
     u32::from(named) * 2 + u32::from(valued)
 }
 
-fn because(line: Option<&str>) -> String {
-    line.map_or_else(|| "; its log says nothing".to_owned(), |line| format!("; it says {line:?}"))
+fn because(evidence: &Evidence, line: Option<&str>) -> String {
+    match line {
+        Some(line) => format!("; it says {line:?}"),
+        // What was never started has no log.
+        None if evidence.symptom.rule == Rule::StartError => String::new(),
+        None => "; its log says nothing".to_owned(),
+    }
 }
 
 fn how(evidence: &Evidence) -> String {
@@ -133,7 +138,8 @@ fn how(evidence: &Evidence) -> String {
 
 fn from_revision(evidence: &Evidence, change: &Change, all: &[Change], told: bool, line: Option<&str>) -> Conclusion {
     let number = evidence.revision().map_or(0, |r| r.number);
-    let statement = format!("{} since revision {number}, in which {}{}", how(evidence), change.words(), because(line));
+    let statement =
+        format!("{} since revision {number}, in which {}{}", how(evidence), change.words(), because(evidence, line));
     let configured = change.variable.is_some() || !change.path.ends_with(".image");
     let class = if configured { CauseClass::BadConfiguration } else { CauseClass::ApplicationCrash };
     let sure = if told {
@@ -193,7 +199,7 @@ fn from_config_map(evidence: &Evidence, key: &KeyChange<'_>, line: Option<&str>)
     } else {
         format!("over {} of ConfigMap {}, which is {now:?}", key.key, map.name)
     };
-    let statement = format!("{} {what}{}", how(evidence), because(line));
+    let statement = format!("{} {what}{}", how(evidence), because(evidence, line));
     let sure = match (key.changed, key.told) {
         (true, told) if told > 0 => 0.95,
         (true, _) => 0.75,
@@ -229,7 +235,7 @@ fn from_config_map(evidence: &Evidence, key: &KeyChange<'_>, line: Option<&str>)
 fn by_itself(evidence: &Evidence, line: Option<&str>) -> Conclusion {
     let path = evidence.container_path(evidence.container()).map(|p| format!("{p}.command"));
     let start = evidence.symptom.rule == Rule::StartError;
-    let statement = if start { how(evidence) } else { format!("{}{}", how(evidence), because(line)) };
+    let statement = if start { how(evidence) } else { format!("{}{}", how(evidence), because(evidence, line)) };
     let class = if start { CauseClass::BadConfiguration } else { CauseClass::ApplicationCrash };
     let sure = if start {
         0.9

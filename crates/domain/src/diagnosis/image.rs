@@ -57,7 +57,10 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let revision = evidence.revision();
     let good = previous_image(evidence, container);
     let mut statement =
-        format!("Container {container} of {} cannot get image {image}: {} ({said})", evidence.who(), words(class));
+        format!("Container {container} of {} cannot get image {image}: {}", evidence.who(), words(class));
+    if !said.is_empty() {
+        statement.push_str(&format!(" ({said})"));
+    }
     if let (Some(revision), Some((number, before))) = (revision, &good) {
         statement.push_str(&format!("; revision {} introduced it, revision {number} used {before}", revision.number));
     }

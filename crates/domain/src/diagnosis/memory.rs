@@ -19,6 +19,7 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         template.or_else(|| resources(evidence.pod()?.spec()?, part))
     };
     let limit = of("limits");
+    let in_template = evidence.spec().and_then(|(spec, _)| resources(spec, "limits")).is_some();
     let request = evidence.spec().and_then(|(spec, _)| resources(spec, "requests"));
     let limit_bytes = limit.as_deref().and_then(amount::millis).map(|m| m / 1000);
     let used = evidence.memory_used.get(container).copied();
@@ -34,7 +35,7 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let before = evidence.previous().and_then(|r| r.template.spec.as_ref()).and_then(|spec| resources(spec, "limits"));
     let lowered = match (&before, limit_bytes) {
         (Some(before), Some(now)) => amount::millis(before).is_some_and(|b| b / 1000 > now),
-        (None, Some(_)) => evidence.previous().is_some(),
+        (None, Some(_)) => in_template && evidence.previous().is_some(),
         _ => false,
     };
     let mut statement = match &limit {
