@@ -37,6 +37,20 @@ pub struct Settings {
 
 /// Starts the controllers. Only on the leader, and only when the caches are filled.
 pub fn start(client: &Client, settings: &Settings, caches: &Caches, servers: &Servers, events: &Events, env: &Env) {
+    let bridge = controllers(client, settings, caches, (servers.clone(), servers.names()), events, env);
+    // Last, so that whoever acts on a new Anomaly is there.
+    bridge.follow(servers, env);
+}
+
+/// Everything but the links: whom to ask, and the names of the servers that the bridge hears.
+fn controllers<A: ai_insight::Ask>(
+    client: &Client,
+    settings: &Settings,
+    caches: &Caches,
+    (ask, servers): (A, Vec<String>),
+    events: &Events,
+    env: &Env,
+) -> bridge::Bridge {
     let index = anomaly::Index::default();
     let wake = issue::Wake::default();
     // Correlation first: it fills the index that the Issues are decided by.
@@ -44,28 +58,16 @@ pub fn start(client: &Client, settings: &Settings, caches: &Caches, servers: &Se
     anomaly::start(client.clone(), &caches.anomalies, &caches.issues, &index, &settings.namespace, env, move |key| {
         touched.wake(key);
     });
-    issue::start(
-        client.clone(),
-        incident::Settings {
-            max_attempts: settings.max_attempts,
-            stability: settings.stability,
-            analysis_deadline: settings.analysis_deadline,
-        },
-        &caches.of_issues(),
-        &index,
-        &wake,
-        events.clone(),
-        env,
-    );
-    ai_insight::start(client.clone(), servers, &caches.insights, &caches.issues, events.clone(), env);
-    remediation_plan::start(
-        client.clone(),
-        remediation_plan::Settings { operator_namespace: settings.namespace.clone(), stability: settings.stability },
-        &caches.of_plans(),
-        events.clone(),
-        env,
-    );
+    let of_issues = incident::Settings {
+        max_attempts: settings.max_attempts,
+        stability: settings.stability,
+        analysis_deadline: settings.analysis_deadline,
+    };
+    issue::start(client.clone(), of_issues, &caches.of_issues(), &index, &wake, events.clone(), env);
+    ai_insight::start(client.clone(), ask, &caches.insights, &caches.issues, events.clone(), env);
+    let of_plans =
+        remediation_plan::Settings { operator_namespace: settings.namespace.clone(), stability: settings.stability };
+    remediation_plan::start(client.clone(), of_plans, &caches.of_plans(), events.clone(), env);
     approval::start(client.clone(), &caches.of_requests(), events.clone(), env);
-    // Last, so that whoever hears of a new Anomaly is there.
-    bridge::start(client.clone(), servers, &caches.anomalies, &settings.namespace, env);
+    bridge::start(client.clone(), servers, &caches.anomalies, &settings.namespace, env)
 }

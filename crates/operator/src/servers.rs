@@ -10,7 +10,7 @@ struct State {
     links: Vec<ServerLink>,
     /// By number of the server: why it cannot be reached; nothing when it can.
     away: Mutex<Vec<Option<String>>>,
-    on_reached: Mutex<Vec<Listener>>,
+    listeners: Mutex<Vec<Listener>>,
 }
 
 /// The servers; clones share them.
@@ -23,7 +23,7 @@ impl Servers {
     /// Servers that are not connected yet.
     pub fn new(links: Vec<ServerLink>) -> Self {
         let away = links.iter().map(|_| Some("not connected yet".to_owned())).collect();
-        Self { state: Arc::new(State { links, away: Mutex::new(away), on_reached: Mutex::default() }) }
+        Self { state: Arc::new(State { links, away: Mutex::new(away), listeners: Mutex::default() }) }
     }
 
     /// The links, in the order of the flags.
@@ -43,8 +43,8 @@ impl Servers {
     }
 
     /// Calls `listener` whenever a server becomes reachable.
-    pub(crate) fn when_reached(&self, listener: impl Fn() + Send + Sync + 'static) {
-        self.state.on_reached.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    pub(crate) fn on_reached(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.state.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
     }
 
     /// Takes in what a link tells about its server.
@@ -61,7 +61,7 @@ impl Servers {
         *known = why;
         drop(away);
         if news && reached {
-            for listener in self.state.on_reached.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for listener in self.state.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 listener();
             }
         }

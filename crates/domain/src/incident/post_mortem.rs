@@ -51,11 +51,11 @@ pub fn report(input: &ReportInput<'_>) -> PostMortemStatus {
         generated_at: Some(Time(input.now)),
         duration: Some(duration.clone()),
         summary: Some(format!(
-            "{} {}/{}: {} It was over after {duration}: {resolution}.",
+            "{} {}/{}: {}. It was over after {duration}: {resolution}.",
             resource.kind,
             resource.namespace,
             resource.name,
-            statement.clone().unwrap_or_else(|| issue.spec.description.clone()),
+            statement.as_deref().unwrap_or(&issue.spec.description).trim_end_matches('.'),
             resolution = resolution.trim_end_matches('.')
         )),
         root_cause: Some(statement.unwrap_or_else(|| "No cause could be proven.".to_owned())),

@@ -9,6 +9,9 @@ use ports::server_link::{Analysis, LinkError, Question};
 
 use crate::servers::Servers;
 
+/// Reason when there is nobody to ask; only another flag changes that.
+pub(super) const NO_SERVER: &str = "NoServer";
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -22,6 +25,9 @@ pub(crate) struct Refusal {
 pub(crate) trait Ask: Send + Sync + 'static {
     /// The answer of whoever answers first.
     fn ask(&self, question: &Question) -> impl Future<Output = Result<Analysis, Refusal>> + Send;
+
+    /// Calls `listener` whenever it becomes worth asking again.
+    fn when_reached(&self, listener: impl Fn() + Send + Sync + 'static);
 }
 
 impl Ask for Servers {
@@ -31,7 +37,7 @@ impl Ask for Servers {
             Err(none) => none.errors,
         };
         let reason = match errors.last() {
-            None => "NoServer",
+            None => NO_SERVER,
             Some(LinkError::Unavailable { .. }) => "ServerUnavailable",
             Some(LinkError::Refused { .. } | LinkError::Token { .. }) => "ServerRefused",
             Some(LinkError::NotThere { .. }) => "ServerCannotAnalyze",
@@ -44,6 +50,10 @@ impl Ask for Servers {
             errors.iter().map(|error| chain(error)).collect::<Vec<_>>().join("; ")
         };
         Err(Refusal { reason, message })
+    }
+
+    fn when_reached(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.on_reached(listener);
     }
 }
 

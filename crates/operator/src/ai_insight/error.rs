@@ -22,6 +22,9 @@ pub enum Error {
         #[source]
         source: kube::Error,
     },
+    /// There is no server to ask.
+    #[error("this operator has no AI server")]
+    NoServer,
     /// No server answered.
     #[error("no analysis: {why}")]
     NoAnswer {
@@ -37,6 +40,7 @@ impl Classified for Error {
                 Class::Conflict => Class::Conflict,
                 _ => Class::Transient,
             },
+            Self::NoServer => Class::Blocked,
             Self::NoAnswer { .. } => Class::Transient,
         }
     }
@@ -45,6 +49,7 @@ impl Classified for Error {
         match self {
             Self::Read { .. } => "ReadFailed",
             Self::WriteStatus { .. } => "StatusWriteFailed",
+            Self::NoServer => "NoServer",
             Self::NoAnswer { .. } => "NoAnswer",
         }
     }

@@ -13,19 +13,18 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use api::{AIInsight, Issue};
 use domain::incident::{insight_name, open_issue};
 use kit::cache::{Cache, Key};
 use kit::clock::Clock;
-use kit::controller::{Env, Next, Reconcile, Spec};
+use kit::controller::{Env, Next, Queue, Reconcile, Spec};
 use kit::events::Events;
 use kube::{Api, Client, ResourceExt};
 
-use crate::servers::Servers;
-use ask::Ask;
+pub(crate) use ask::Ask;
 pub use error::Error;
 
 /// Field manager of this controller.
@@ -80,7 +79,11 @@ impl<A: Ask> Reconcile for Controller<A> {
             Ok(Ok(analysis)) => self.answer(&insight, &analysis, attempt).await.map(|()| Next::OnChange),
             Ok(Err(refusal)) => {
                 self.no_answer(&insight, refusal.reason, &refusal.message).await?;
-                Err(Error::NoAnswer { why: refusal.message })
+                Err(if refusal.reason == ask::NO_SERVER {
+                    Error::NoServer
+                } else {
+                    Error::NoAnswer { why: refusal.message }
+                })
             }
             Err(_) => {
                 let why = format!("no server answered within {} s", DEADLINE.as_secs());
@@ -92,17 +95,29 @@ impl<A: Ask> Reconcile for Controller<A> {
 }
 
 /// Starts the controller.
-pub(crate) fn start(
+pub(crate) fn start<A: Ask>(
     client: Client,
-    servers: &Servers,
+    servers: A,
     insights: &Cache<AIInsight>,
     issues: &Cache<Issue>,
     events: Events,
     env: &Env,
 ) {
-    let controller = Controller { client, servers: servers.clone(), events, clock: env.clock.clone() };
+    let (wake_all, all) = (Arc::new(OnceLock::<Queue>::new()), insights.clone());
+    let queue = wake_all.clone();
+    servers.when_reached(move || {
+        let waiting = all.all();
+        if let Some(queue) = queue.get() {
+            waiting
+                .iter()
+                .filter(|insight| !analyzed(insight))
+                .for_each(|insight| queue.add(Key::of(insight.as_ref())));
+        }
+    });
+    let controller = Controller { client, servers, events, clock: env.clock.clone() };
     let spec = Spec { name: "ai-insight", workers: 8, deadline: Duration::from_secs(120) };
     kit::controller::start(spec, insights, controller, env, |queue| {
+        let _ = wake_all.set(queue.clone());
         let (wake, all) = (queue.clone(), insights.clone());
         issues.listen(move |change| {
             let issue = change.object();
@@ -110,13 +125,6 @@ pub(crate) fn start(
             if all.get(&key).is_some_and(|insight| !analyzed(&insight)) {
                 wake.add(key);
             }
-        });
-        let (wake, all) = (queue.clone(), insights.clone());
-        servers.when_reached(move || {
-            all.all()
-                .iter()
-                .filter(|insight| !analyzed(insight))
-                .for_each(|insight| wake.add(Key::of(insight.as_ref())));
         });
     });
 }

@@ -87,13 +87,13 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    fn new(client: Client, servers: &Servers, operator_namespace: &str, clock: Arc<dyn Clock>) -> Self {
-        let book = Arc::new(Book::new(servers.names(), operator_namespace));
+    fn new(client: Client, servers: Vec<String>, operator_namespace: &str, clock: Arc<dyn Clock>) -> Self {
+        let book = Arc::new(Book::new(servers, operator_namespace));
         Self { client, book, work: Work::new(), clock }
     }
 
     /// Takes in what a server tells.
-    fn heard(&self, server: usize, event: LinkEvent) {
+    pub(crate) fn heard(&self, server: usize, event: LinkEvent) {
         match event {
             LinkEvent::Begin => self.book.begin(server),
             LinkEvent::Alert(alert) => {
@@ -169,14 +169,14 @@ impl Bridge {
     }
 }
 
-/// Starts the links and the workers.
+/// Starts the workers. What the servers tell comes through [`Bridge::heard`].
 pub(crate) fn start(
     client: Client,
-    servers: &Servers,
+    servers: Vec<String>,
     anomalies: &Cache<Anomaly>,
     operator_namespace: &str,
     env: &Env,
-) {
+) -> Bridge {
     let bridge = Bridge::new(client, servers, operator_namespace, env.clock.clone());
     let b = bridge.clone();
     anomalies.listen(move |change| b.on_anomaly(change));
@@ -189,22 +189,27 @@ pub(crate) fn start(
             Ok::<_, std::convert::Infallible>(())
         });
     }
-    for (index, link) in servers.links().into_iter().enumerate() {
-        let (sender, mut events) = mpsc::channel(BACKLOG);
-        let (clock, token) = (env.clock.clone(), env.supervisor.token().clone());
-        env.supervisor.spawn("server-link", async move {
-            token.run_until_cancelled(link.run(sender, move || clock.now())).await;
-            Ok::<_, std::convert::Infallible>(())
-        });
-        let (b, servers, token) = (bridge.clone(), servers.clone(), env.supervisor.token().clone());
-        env.supervisor.spawn("bridge-events", async move {
-            while let Some(Some(event)) = token.run_until_cancelled(events.recv()).await {
-                servers.heard(index, &event);
-                b.heard(index, event);
-            }
-            // The link ends only when the process does.
-            token.cancelled().await;
-            Ok::<_, std::convert::Infallible>(())
-        });
+    bridge
+}
+
+impl Bridge {
+    /// Listens to the servers.
+    pub(crate) fn follow(&self, servers: &Servers, env: &Env) {
+        for (index, link) in servers.links().into_iter().enumerate() {
+            let (sender, mut events) = mpsc::channel(BACKLOG);
+            let (clock, token) = (env.clock.clone(), env.supervisor.token().clone());
+            env.supervisor.spawn("server-link", async move {
+                token.run_until_cancelled(link.run(sender, move || clock.now())).await;
+                Ok::<_, std::convert::Infallible>(())
+            });
+            let (b, servers, token) = (self.clone(), servers.clone(), env.supervisor.token().clone());
+            env.supervisor.spawn("server-events", async move {
+                while let Some(Some(event)) = token.run_until_cancelled(events.recv()).await {
+                    servers.heard(index, &event);
+                    b.heard(index, event);
+                }
+                Ok::<_, std::convert::Infallible>(())
+            });
+        }
     }
 }
