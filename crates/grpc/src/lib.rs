@@ -1,1 +1,74 @@
-//! grpc.
+//! The server's RPCs: protobuf to domain and back.
+//!
+//! What lives here: the service, its stream of alerts, the gate that every call passes (token, limits, deadline,
+//! counters), TLS. What does not: what is seen and concluded ([`Eyes`] answers that), and anything of Kubernetes.
+
+mod convert;
+mod feed;
+mod gate;
+mod metrics;
+mod serve;
+mod service;
+mod token;
+
+use std::future::Future;
+
+use api::ai_insight::AIInsightSuggestedAction;
+use api::shared::{ObjectRef, ResourceRef};
+use domain::detection::{Alert, Transition};
+use domain::diagnosis::Diagnosis;
+use tokio::sync::broadcast;
+
+pub use convert::legacy_type;
+pub use metrics::Metrics;
+pub use serve::{Limits, ServeError, Server, Tls};
+pub use token::{EmptyToken, Token};
+
+/// The provider that needs no LLM.
+pub const BUILTIN: &str = "BUILTIN";
+
+/// What the service asks of the one who watches.
+pub trait Eyes: Send + Sync + 'static {
+    /// The alerts that are open.
+    fn alerts(&self) -> Vec<Alert>;
+
+    /// The alerts that are open, and every change after exactly those.
+    fn watch(&self) -> (Vec<Alert>, broadcast::Receiver<Transition>);
+
+    /// Finds the cause of what is wrong with a resource.
+    fn analyze(&self, question: Question) -> impl Future<Output = Diagnosis> + Send;
+
+    /// How far the watching is.
+    fn status(&self) -> WatcherStatus;
+}
+
+/// What is asked of an analysis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The affected workload or node; the namespace of a node is empty.
+    pub resource: ResourceRef,
+    /// Object that the signals point to.
+    pub root: Option<ObjectRef>,
+    /// Signal, as in `Anomaly.spec.signalType`.
+    pub signal: String,
+    /// Actions that did not help.
+    pub failed: Vec<AIInsightSuggestedAction>,
+}
+
+/// How far the watching is, and how much is watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatcherStatus {
+    /// Why not everything was looked at yet; none once it was. Until then, silence about a fault means nothing.
+    pub pending: Option<String>,
+    /// The namespaces, in words.
+    pub scope: String,
+    /// Workloads.
+    pub workloads: usize,
+    /// Their pods.
+    pub pods: usize,
+    /// Open alerts.
+    pub alerts: usize,
+}
+
+#[cfg(test)]
+mod tests;

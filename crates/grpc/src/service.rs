@@ -1,0 +1,189 @@
+//! The methods of `chatcli.v1.ChatCLIService`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use proto::v1;
+use proto::v1::chat_cli_service_server::ChatCliService;
+use proto::v1::health_response::ServingStatus;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::{BUILTIN, Eyes, WatcherStatus, convert, gate};
+
+/// Most bytes of the name of an Issue and of other names.
+const MAX_NAME: usize = 1024;
+/// Most bytes of a description and of the text of earlier failures.
+const MAX_TEXT: usize = 50 * 1024;
+/// Most bytes of the context that an older operator gathers.
+const MAX_CONTEXT: usize = 1024 * 1024;
+
+pub(crate) struct Service<E> {
+    pub(crate) eyes: Arc<E>,
+    pub(crate) version: String,
+    pub(crate) heartbeat: Duration,
+    pub(crate) analyses: Semaphore,
+    pub(crate) stop: CancellationToken,
+    pub(crate) metrics: Metrics,
+}
+
+fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn summary(status: &WatcherStatus) -> String {
+    let WatcherStatus { pending, scope, workloads, pods, alerts } = status;
+    match pending {
+        Some(why) => format!("The first look at {scope} is not complete: {why}"),
+        None => format!("Watching {scope}: {workloads} workloads, {pods} pods, {alerts} open alerts"),
+    }
+}
+
+#[tonic::async_trait]
+impl<E: Eyes> ChatCliService for Service<E> {
+    type WatchAlertsStream = Pin<Box<dyn Stream<Item = Result<v1::AlertEvent, Status>> + Send>>;
+
+    async fn get_server_info(
+        &self,
+        _: Request<v1::GetServerInfoRequest>,
+    ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
+        let status = self.eyes.status();
+        Ok(Response::new(v1::GetServerInfoResponse {
+            version: self.version.clone(),
+            provider: BUILTIN.to_owned(),
+            available_providers: vec![BUILTIN.to_owned()],
+            watcher_active: true,
+            watcher_target: status.scope,
+            ..v1::GetServerInfoResponse::default()
+        }))
+    }
+
+    async fn get_watcher_status(
+        &self,
+        _: Request<v1::GetWatcherStatusRequest>,
+    ) -> Result<Response<v1::GetWatcherStatusResponse>, Status> {
+        let status = self.eyes.status();
+        Ok(Response::new(v1::GetWatcherStatusResponse {
+            active: status.pending.is_none(),
+            deployment: format!("{} targets", status.workloads),
+            status_summary: summary(&status),
+            alert_count: number(status.alerts),
+            // Nothing is sampled: the present state is all that is kept.
+            snapshot_count: 0,
+            pod_count: number(status.pods),
+            namespace: status.scope,
+        }))
+    }
+
+    async fn health(&self, _: Request<v1::HealthRequest>) -> Result<Response<v1::HealthResponse>, Status> {
+        let status = match self.eyes.status().pending {
+            None => ServingStatus::Serving,
+            Some(_) => ServingStatus::NotServing,
+        };
+        Ok(Response::new(v1::HealthResponse { status: status.into(), version: self.version.clone() }))
+    }
+
+    async fn get_alerts(
+        &self,
+        request: Request<v1::GetAlertsRequest>,
+    ) -> Result<Response<v1::GetAlertsResponse>, Status> {
+        let status = self.eyes.status();
+        if status.pending.is_some() {
+            // An empty list would be read as "all is well".
+            return Err(Status::unavailable(format!("{}; ask again in a moment", summary(&status))));
+        }
+        let wanted = request.into_inner();
+        let matches = |filter: &str, value: &str| filter.is_empty() || filter == value;
+        let alerts = self
+            .eyes
+            .alerts()
+            .iter()
+            .filter(|alert| {
+                matches(&wanted.namespace, alert.workload.namespace.as_deref().unwrap_or_default())
+                    && matches(&wanted.deployment, &alert.workload.name)
+            })
+            .map(convert::alert)
+            .collect();
+        Ok(Response::new(v1::GetAlertsResponse { alerts }))
+    }
+
+    async fn watch_alerts(
+        &self,
+        request: Request<v1::WatchAlertsRequest>,
+    ) -> Result<Response<Self::WatchAlertsStream>, Status> {
+        let feed = Feed::new(
+            self.eyes.clone(),
+            request.into_inner().namespace,
+            self.heartbeat,
+            self.stop.clone(),
+            self.metrics.clone(),
+            gate::WATCH_ALERTS,
+        );
+        Ok(Response::new(Box::pin(feed.into_stream())))
+    }
+
+    async fn analyze_issue(
+        &self,
+        request: Request<v1::AnalyzeIssueRequest>,
+    ) -> Result<Response<v1::AnalyzeIssueResponse>, Status> {
+        let request = request.into_inner();
+        check(&request)?;
+        let _permit = self.analyses.acquire().await.map_err(|_| Status::unavailable("the server is stopping"))?;
+        let issue = request.issue_name.clone();
+        let diagnosis = self.eyes.analyze(convert::question(request)).await;
+        tracing::info!(
+            issue,
+            class = convert::spelled(&diagnosis.cause.class),
+            confidence = diagnosis.cause.confidence,
+            actions = diagnosis.actions.len(),
+            "analysed: {}",
+            diagnosis.cause.statement
+        );
+        Ok(Response::new(convert::analysis(diagnosis)))
+    }
+
+    async fn agentic_step(
+        &self,
+        _: Request<v1::AgenticStepRequest>,
+    ) -> Result<Response<v1::AgenticStepResponse>, Status> {
+        Err(Status::unimplemented(
+            "provider BUILTIN does not work step by step: it proposes a whole plan through AnalyzeIssue; remedy: use the suggested actions of AnalyzeIssue, or a server with an LLM provider",
+        ))
+    }
+}
+
+/// Refuses what cannot be a question, with the field and the remedy.
+fn check(request: &v1::AnalyzeIssueRequest) -> Result<(), Status> {
+    for (field, value) in [
+        ("issue_name", &request.issue_name),
+        ("resource_kind", &request.resource_kind),
+        ("resource_name", &request.resource_name),
+    ] {
+        if value.is_empty() {
+            return Err(Status::invalid_argument(format!("{field} is empty; remedy: set it")));
+        }
+    }
+    for (field, value, limit) in [
+        ("issue_name", &request.issue_name, MAX_NAME),
+        ("namespace", &request.namespace, MAX_NAME),
+        ("resource_kind", &request.resource_kind, MAX_NAME),
+        ("resource_name", &request.resource_name, MAX_NAME),
+        ("signal_type", &request.signal_type, MAX_NAME),
+        ("description", &request.description, MAX_TEXT),
+        ("previous_failure_context", &request.previous_failure_context, MAX_CONTEXT),
+        ("kubernetes_context", &request.kubernetes_context, MAX_CONTEXT),
+    ] {
+        if value.len() > limit {
+            return Err(Status::invalid_argument(format!(
+                "{field} has {} bytes, at most {limit} are taken; remedy: shorten it",
+                value.len()
+            )));
+        }
+    }
+    Ok(())
+}
