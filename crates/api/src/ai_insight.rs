@@ -1,92 +1,95 @@
-//! The `AIInsight` resource.
+//! The `AIInsight` resource: what an analysis found out about an Issue, and what it proposes.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
+use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::shared::{IssueRef, RootCause};
+use crate::{formats, references};
 
-/// Observed state of AIInsight.
+/// Result of the analysis.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct AIInsightStatus {
-    /// Root-cause text; empty means still to do
+    /// The cause in words, rendered from `rootCause` and the model's explanation. Empty means that the analysis is still to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<String>,
-    /// Meant for predicted impact; nothing fills it
+    /// What else is likely to be affected when nothing is done, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blast_radius_prediction: Option<String>,
-    /// Summary of cross-service cascade fed to the model
+    /// How the fault spread from one service to others, in order, as far as the dependencies show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cascade_analysis: Option<String>,
-    /// Model confidence between 0 and 1
+    /// How sure the analysis is, from 0 (a guess) to 1 (proven). ApprovalPolicies compare it with `minConfidence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// When the analysis arrived
+    /// When the analysis was finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated_at: Option<Time>,
-    /// Summary of Helm/Argo/Flux state fed to the model
+    /// State of the Helm release, Argo CD application or Flux object that owns the workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_ops_context: Option<String>,
-    /// Summary of pod-log findings fed to the model
+    /// What the logs of the failing containers show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_analysis: Option<String>,
-    /// Summary of Prometheus data fed to the model
+    /// What the metrics of the workload show around the time of the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_context: Option<String>,
-    /// Advice lines for humans; reused as post-mortem lessons
+    /// Advice for people, one sentence each. The post-mortem takes it over as lessons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recommendations: Vec<String>,
-    /// Summary of repository correlation fed to the model
+    /// Commits and code of the workload's SourceRepository that may explain the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_code_context: Option<String>,
-    /// Concrete steps; become Runbook steps
+    /// Actions that the analysis proposes, in this order. The next RemediationPlan is made of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suggested_actions: Vec<AIInsightSuggestedAction>,
-    /// The cause, in the one form that the platform knows.
+    /// The cause, in the one form that the platform knows: object, field, value, class and proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_cause: Option<RootCause>,
-    /// Attempt that the analysis was made for.
+    /// Remediation attempt that the analysis was made for; compare it with `spec.attempt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analyzed_attempt: Option<i32>,
-    /// Provider that answered.
+    /// Provider that answered, such as `BUILTIN` or `CLAUDEAI`; another than `spec.provider` when that one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
-    /// Latest observations of this object, one per type.
+    /// `Analyzed`: whether the analysis is there, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Generation that this status describes.
+    /// Generation of the AIInsight that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }
 
-/// Concrete steps; become Runbook steps.
+/// An action that the analysis proposes.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AIInsightSuggestedAction {
-    /// Action type name, free text
+    /// Type of the action, such as `RollbackDeployment`. One that the action registry does not know is shown and never carried out.
     #[serde(default)]
     pub action: String,
-    /// Reason for the step
+    /// Why the action should help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Step title
+    /// Title of the action, for people.
     #[serde(default)]
     pub name: String,
-    /// Action arguments
+    /// Arguments of the action, by name, such as `toRevision`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
 }
 
-/// Desired state of AIInsight.
+/// Which Issue to analyse, and with what.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
     version = "v1alpha1",
     kind = "AIInsight",
     plural = "aiinsights",
+    doc = "What an analysis found out about an Issue: the cause with its proof, and the actions that it proposes. The operator makes one per Issue, in the Issue's namespace.",
     namespaced,
     status = "AIInsightStatus",
     shortname = "ai",
@@ -99,13 +102,33 @@ pub struct AIInsightSuggestedAction {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AIInsightSpec {
-    /// Issue to analyse
+    /// Issue to analyse.
+    #[schemars(schema_with = "references::local")]
     pub issue_ref: IssueRef,
-    /// LLM model sent with the request; may be empty
+    /// Language model that is asked, by the name that its provider gives it. Empty takes the provider's default.
+    #[schemars(schema_with = "model")]
     pub model: String,
-    /// LLM provider sent with the request; may be empty
+    /// Provider that is asked, such as `CLAUDEAI`; `BUILTIN` analyses by rules alone. Empty takes that of the Instance.
+    #[schemars(schema_with = "provider")]
     pub provider: String,
-    /// Attempt that this analysis is for; raising it asks for a new analysis.
+    /// Remediation attempt that the analysis is for, 0 or more. Raising it asks for a new analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
     pub attempt: Option<i32>,
+}
+
+fn model(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(
+        256,
+        r"self == '' || self.matches(r'^[A-Za-z0-9@~][A-Za-z0-9._:/@+-]*$')",
+        "must be the name of a language model without spaces, such as claude-sonnet-4-20250514, or empty",
+    )
+}
+
+fn provider(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(
+        64,
+        "self == '' || self.matches(r'^[A-Za-z][A-Za-z0-9_-]*$')",
+        "must be the name of a provider, such as CLAUDEAI or BUILTIN, or empty",
+    )
 }

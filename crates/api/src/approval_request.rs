@@ -1,80 +1,82 @@
-//! The `ApprovalRequest` resource.
+//! The `ApprovalRequest` resource: the question whether a plan may run, and who answered it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::approval_policy::ApprovalMode;
 use crate::shared::{IssueRef, RemediationAction};
+use crate::{approval_policy, formats, references};
 
-/// ApprovalRequestState
+/// Where a request is.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApprovalRequestState {
-    /// `Pending`.
+    /// It waits for a decision.
     Pending,
-    /// `Approved`.
+    /// The plan may run.
     Approved,
-    /// `Rejected`.
+    /// The plan may not run; the attempt is over.
     Rejected,
-    /// `Expired`.
+    /// Nobody decided in time; the plan may not run.
     Expired,
 }
 
-/// Observed state of ApprovalRequest.
+/// The decision.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalRequestStatus {
-    /// Approval time
+    /// When the request was approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Time>,
-    /// True when auto mode decided
+    /// Whether a policy approved it by itself, without a person.
     #[serde(default)]
     pub auto_approved: bool,
-    /// Never set
+    /// `Approved`: what the request waits for, or why it was decided as it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// List of individual votes
+    /// The votes, oldest first. Each person counts once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<ApprovalRequestDecision>,
-    /// Expiry time
+    /// When the request expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expired_at: Option<Time>,
-    /// Rejection time
+    /// When the request was rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_at: Option<Time>,
-    /// Lifecycle; gates the plan
+    /// Where the request is: `Pending`, `Approved`, `Rejected` or `Expired`. The last three are final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ApprovalRequestState>,
-    /// Generation that this status describes.
+    /// Generation of the ApprovalRequest that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }
 
-/// List of individual votes.
+/// One vote.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalRequestDecision {
-    /// Text before ":" in the annotation, or auto-policy
+    /// Who voted: a person, or the rule that approved by itself.
     #[serde(default)]
     pub approver: String,
-    /// Literal approved or rejected
+    /// The vote: `approved` or `rejected`.
     #[serde(default)]
     pub decision: String,
-    /// Text after ":" in the annotation
+    /// Why, in the voter's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Vote time
+    /// When the vote was counted.
     pub timestamp: Time,
 }
 
-/// Desired state of ApprovalRequest.
+/// What is to be approved, by whom and until when.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
     version = "v1alpha1",
     kind = "ApprovalRequest",
     plural = "approvalrequests",
+    doc = "The question whether a RemediationPlan may run, and the record of who answered it. Approve with the annotation `platform.chatcli.io/approve: \"who:why\"`, refuse with `platform.chatcli.io/reject`. What policy decides by itself is recorded as a request too.",
     namespaced,
     status = "ApprovalRequestStatus",
     shortname = "ar",
@@ -88,72 +90,106 @@ pub struct ApprovalRequestDecision {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalRequestSpec {
-    /// Impact estimate for the human reader
+    /// What the actions can affect, for whoever decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blast_radius: Option<ApprovalRequestBlastRadius>,
-    /// Numbers backing the decision
+    /// What speaks for the actions, for whoever decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<ApprovalRequestEvidence>,
-    /// Issue behind the request
+    /// Issue that the plan is to solve.
+    #[schemars(schema_with = "references::local")]
     pub issue_ref: IssueRef,
-    /// ApprovalPolicy name, same namespace
+    /// Name of the ApprovalPolicy that asks, in `policyNamespace`; `none` when no policy matches.
+    #[schemars(schema_with = "formats::object_name")]
     pub policy_ref: String,
-    /// Plan awaiting approval (chaos: experiment name)
+    /// Name of the RemediationPlan that waits, in the same namespace; for chaos, of the ChaosExperiment.
+    #[schemars(schema_with = "formats::object_name")]
     pub remediation_plan_ref: String,
-    /// Copy of plan actions; nil list is rejected by API
+    /// Actions that are to be approved, in the order in which they would run. An approval is for these and no others.
+    #[schemars(schema_with = "references::actions")]
     pub requested_actions: Vec<RemediationAction>,
-    /// Constant: chatcli-operator or chaos-controller
+    /// Who asks: `chatcli-operator`, or the controller's name.
+    #[schemars(schema_with = "formats::label_text")]
     pub requester: String,
-    /// Approvals needed in quorum mode
-    // contract default: 1
+    /// How many different people must approve, 1 to 50. Default 1.
+    #[serde(default = "one")]
+    #[schemars(schema_with = "approval_policy::approvers")]
     pub required_approvers: i32,
-    /// Rule of that policy
+    /// Name of the rule of that policy; `default` when its default mode decides.
+    #[schemars(schema_with = "formats::label_text")]
     pub rule_name: String,
-    /// Minutes from creation to expiry
-    // contract default: 30
+    /// Minutes from creation until the request expires, 1 to 43200 (30 days). Default 30.
+    #[serde(default = "thirty")]
+    #[schemars(schema_with = "approval_policy::timeout")]
     pub timeout_minutes: i32,
-    /// Hash of what is to be approved: actions, target UIDs, policy generation. A change asks again.
+    /// Hash of what is to be approved: actions, UIDs of the targets, generation of the policy. When one of them changes, it is asked
+    /// again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "hash")]
     pub actions_hash: Option<String>,
-    /// Namespace of the policy, when it is not that of the request.
+    /// Namespace of the policy; without it, that of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::namespace")]
     pub policy_namespace: Option<String>,
-    /// How the decision is made.
+    /// How it is decided: `auto` by policy, `manual` by one person, `quorum` by `requiredApprovers` people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<ApprovalMode>,
 }
 
-/// Numbers backing the decision.
+/// What speaks for the actions.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalRequestEvidence {
-    /// Insight text copy
+    /// The cause, as the analysis states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ai_analysis: Option<String>,
-    /// Insight confidence at request time
+    /// Confidence of the analysis, as a fraction from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub ai_confidence: f64,
-    /// Share of similar finished plans that completed
+    /// Share of earlier plans with the same actions that helped, as a fraction from 0 to 1; 0 when there were none.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub historical_success_rate: f64,
-    /// Unused
+    /// State of the target before the actions, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight_snapshot: Option<String>,
-    /// Count of similar finished plan actions
+    /// Earlier plans with the same actions that have ended, 0 or more.
+    #[schemars(range(min = 0))]
     pub previous_attempts: i32,
 }
 
-/// Impact estimate for the human reader.
+/// What the actions can affect.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalRequestBlastRadius {
-    /// Only the workload namespace
+    /// Namespaces in which something can be affected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "formats::namespaces")]
     pub affected_namespaces: Vec<String>,
-    /// Pods counted under the workload
+    /// Pods of the target, 0 or more.
+    #[schemars(range(min = 0))]
     pub affected_pods: i32,
-    /// Services selecting those pods
+    /// Services that lead to those pods, 0 or more.
+    #[schemars(range(min = 0))]
     pub affected_services: i32,
-    /// Sentence explaining the level
+    /// The risk in a sentence.
     pub description: String,
-    /// Low/medium/high/critical/unknown by pod count and action
+    /// How much can go wrong: `low`, `medium`, `high`, `critical`, or `unknown` when it could not be told.
+    #[schemars(schema_with = "risk")]
     pub risk_level: String,
+}
+
+fn one() -> i32 {
+    1
+}
+
+fn thirty() -> i32 {
+    30
+}
+
+fn hash(_: &mut SchemaGenerator) -> Schema {
+    formats::worded("^[A-Za-z0-9:_+/=-]+$", 128, "must be a hash, as the operator computes it")
+}
+
+fn risk(_: &mut SchemaGenerator) -> Schema {
+    formats::one_of(&["low", "medium", "high", "critical", "unknown"])
 }

@@ -8,8 +8,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::shared::{IssueRef, ResourceRef};
+use crate::{formats, references};
 
 /// Fault to cause.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,6 +98,7 @@ pub struct ChaosExperimentStatus {
     version = "v1alpha1",
     kind = "ChaosExperiment",
     plural = "chaosexperiments",
+    doc = "A fault that is caused on purpose, within guards, to see whether a service stands it and whether the platform heals it. In the operator's own namespace it may aim at every namespace; elsewhere only at its own.",
     namespaced,
     status = "ChaosExperimentStatus",
     shortname = "chaos",
@@ -140,7 +141,7 @@ pub struct ChaosExperimentSpec {
     pub experiment_type: ChaosExperimentType,
     /// Issue whose remediation is tried out; it is shown in the request for approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "formats::local_ref")]
+    #[schemars(schema_with = "references::local")]
     pub linked_issue_ref: Option<IssueRef>,
     /// Settings of the fault, as text. `pod_kill`: `count` (1). `pod_failure`: `count` (1), `gracePeriodSeconds` (30).
     /// `cpu_stress`: `cores` (1), `loadPercent` (80). `memory_stress`: `bytes` (256M), `workers` (1). `disk_stress`: `size` (1G),
@@ -160,7 +161,7 @@ pub struct ChaosExperimentSpec {
     #[schemars(schema_with = "formats::cron")]
     pub schedule: Option<String>,
     /// Deployment or StatefulSet whose pods are hit.
-    #[schemars(schema_with = "formats::workload")]
+    #[schemars(schema_with = "references::workload")]
     pub target: ResourceRef,
 }
 

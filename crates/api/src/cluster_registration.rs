@@ -7,8 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::shared::LocalObjectRef;
+use crate::{formats, references};
 
 /// What a cluster is used for.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -78,6 +78,7 @@ pub struct ClusterRegistrationStatus {
     version = "v1alpha1",
     kind = "ClusterRegistration",
     plural = "clusterregistrations",
+    doc = "Another cluster that this installation looks after, reached with the kubeconfig of a Secret.",
     namespaced,
     status = "ClusterRegistrationStatus",
     shortname = "cr",
@@ -108,7 +109,7 @@ pub struct ClusterRegistrationSpec {
     pub health_check_interval: String,
     /// Secret in the same namespace whose key `kubeconfig` reaches the cluster. Certificates and tokens must be in the text;
     /// commands and file names in it are refused.
-    #[schemars(schema_with = "formats::local_ref")]
+    #[schemars(schema_with = "references::local")]
     pub kubeconfig_secret_ref: LocalObjectRef,
     /// Labels of the cluster, to group and select by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -136,13 +137,15 @@ fn three() -> i32 {
 }
 
 fn capabilities(_: &mut SchemaGenerator) -> Schema {
-    formats::set_of(&formats::pattern(formats::LABEL_VALUE, 1, 63), 0, 64)
+    let word =
+        formats::worded(formats::LABEL_VALUE, 63, "must be a word: letters, digits, -, _ and ., such as remediation");
+    formats::set_of(&word, 0, 64)
 }
 
 fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": 64,
-        "additionalProperties": {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"},
+        "additionalProperties": formats::checked(63, &format!("self == '' || self.matches(r'{}')", formats::LABEL_VALUE), "must be the value of a label: up to 63 letters, digits, -, _ and ., such as sre"),
         "x-kubernetes-validations": [{
             "rule": format!("self.all(k, k.size() <= 317 && k.matches(r'{}'))", formats::LABEL_KEY),
             "message": "keys must be label keys, such as team or example.com/team",

@@ -53,13 +53,15 @@ pub fn manifests() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
         .collect()
 }
 
-/// Conditions merge by type: two writers, each with its own types, keep out of each other's way.
+/// Conditions merge by type: two writers, each with its own types, keep out of each other's way. The schema of one is that of
+/// Kubernetes; the library's own leaves its limits out.
 fn conditions_are_maps(value: &mut Value) {
     match value {
         Value::Object(map) => {
             if let Some(Value::Object(list)) = map.get_mut("conditions")
                 && list.get("type").is_some_and(|kind| kind == "array")
             {
+                list.insert("items".to_owned(), condition());
                 list.insert("x-kubernetes-list-type".to_owned(), json!("map"));
                 list.insert("x-kubernetes-list-map-keys".to_owned(), json!(["type"]));
             }
@@ -68,4 +70,19 @@ fn conditions_are_maps(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(conditions_are_maps),
         _ => {}
     }
+}
+
+fn condition() -> Value {
+    json!({
+        "type": "object", "description": "One thing that is known about the object.",
+        "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+        "properties": {
+            "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When `status` last changed."},
+            "message": {"type": "string", "maxLength": 32_768, "description": "Why, in a sentence for people."},
+            "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0, "description": "Generation of the object that the condition is about."},
+            "reason": {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", "description": "Why, in one word for programs."},
+            "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds: `True`, `False` or `Unknown`."},
+            "type": {"type": "string", "maxLength": 316, "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$", "description": "What the condition is about, such as `Ready`."},
+        },
+    })
 }

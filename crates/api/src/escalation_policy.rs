@@ -37,6 +37,9 @@ pub struct EscalationPolicyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// Levels of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_count: Option<i32>,
     /// Issues that this policy has escalated, since it exists.
     #[serde(default)]
     pub total_escalations: i64,
@@ -71,12 +74,14 @@ pub struct ActiveEscalation {
     version = "v1alpha1",
     kind = "EscalationPolicy",
     plural = "escalationpolicies",
+    doc = "Says whom to call, in which order, when an Issue needs people, until somebody takes it on. In the operator's own namespace it governs every namespace; elsewhere its own.",
     namespaced,
     status = "EscalationPolicyStatus",
     shortname = "ep",
     shortname = "escpol",
     category = "chatcli",
     derive = "PartialEq",
+    printcolumn(name = "Levels", type_ = "integer", json_path = ".status.levelCount"),
     printcolumn(name = "FirstLevel", type_ = "string", json_path = ".spec.levels[0].name"),
     printcolumn(name = "Default", type_ = "boolean", json_path = ".spec.defaultPolicy"),
     printcolumn(name = "Enabled", type_ = "boolean", json_path = ".spec.enabled"),

@@ -3,8 +3,8 @@
 //! What lives here: how such text looks and what the API server answers when it does not.
 //! What does not: rules between fields (they stand at the type that has the fields), parsing at run time (`domain`).
 //!
-//! Each function is used as `#[schemars(schema_with = "formats::…")]`. Formats that people get wrong are CEL rules, because a
-//! rule can say what is expected while a `pattern` can only print itself.
+//! Each function is used as `#[schemars(schema_with = "formats::…")]`. They are CEL rules, because a rule can say what is
+//! expected while a `pattern` can only print itself.
 
 use kube::core::cel::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -50,16 +50,28 @@ const MAIL_DOMAIN: &str =
 /// Names of all time zones of the IANA database.
 const TIME_ZONES: &str = include_str!("time_zones.txt");
 
-/// Text with a pattern and a length.
-#[must_use]
-pub fn pattern(pattern: &str, min: u32, max: u32) -> Schema {
-    json_schema!({"type": "string", "pattern": pattern, "minLength": min, "maxLength": max})
-}
-
 /// Text with one rule of its own; the message is what its author reads.
 #[must_use]
 pub fn checked(max: u32, rule: &str, message: &str) -> Schema {
     json_schema!({"type": "string", "maxLength": max, "x-kubernetes-validations": [{"rule": rule, "message": message}]})
+}
+
+/// Text of a pattern, with a sentence for whoever misses it.
+#[must_use]
+pub fn worded(pattern: &str, max: u32, message: &str) -> Schema {
+    checked(max, &format!("self.matches(r'{pattern}')"), message)
+}
+
+/// Text that is more than white space.
+#[must_use]
+pub fn prose(max: u32) -> Schema {
+    worded(r"\S", max, "must not be empty")
+}
+
+/// One of a few words.
+#[must_use]
+pub fn one_of(words: &[&str]) -> Schema {
+    checked(64, &format!("self in {words:?}"), &format!("must be one of {}", words.join(", ")))
 }
 
 /// A list without repetitions.
@@ -267,34 +279,48 @@ pub fn cel_whole_number(text: &str, min: i64, max: i64) -> String {
     format!("{text}.matches('^[0-9]{{1,9}}$') && int({text}) >= {min} && int({text}) <= {max}")
 }
 
-/// Name of an object in the same namespace (DNS subdomain).
+/// Name of an object (DNS subdomain).
 #[must_use]
 pub fn object_name(_: &mut SchemaGenerator) -> Schema {
-    pattern(DNS_SUBDOMAIN, 1, 253)
+    worded(
+        DNS_SUBDOMAIN,
+        253,
+        "must be the name of an object: small letters, digits, - and ., with a letter or digit at both ends, such as api-gateway",
+    )
 }
 
 /// Name of a namespace.
 #[must_use]
 pub fn namespace(_: &mut SchemaGenerator) -> Schema {
-    pattern(DNS_LABEL, 1, 63)
+    worded(
+        DNS_LABEL,
+        63,
+        "must be the name of a namespace: small letters, digits and -, with a letter or digit at both ends, such as production",
+    )
 }
 
 /// Names of namespaces, none twice.
 #[must_use]
-pub fn namespaces(_: &mut SchemaGenerator) -> Schema {
-    set_of(&pattern(DNS_LABEL, 1, 63), 0, 256)
+pub fn namespaces(generator: &mut SchemaGenerator) -> Schema {
+    set_of(&namespace(generator), 0, 256)
+}
+
+/// Kind of an object.
+#[must_use]
+pub fn kind(_: &mut SchemaGenerator) -> Schema {
+    worded(KIND, 63, "must be the kind of an object as Kubernetes spells it, such as Deployment")
 }
 
 /// Kinds of objects, none twice.
 #[must_use]
-pub fn kinds(_: &mut SchemaGenerator) -> Schema {
-    set_of(&pattern(KIND, 1, 63), 0, 64)
+pub fn kinds(generator: &mut SchemaGenerator) -> Schema {
+    set_of(&kind(generator), 0, 64)
 }
 
 /// Name that people give to a part of an object; one line.
 #[must_use]
 pub fn label_text(_: &mut SchemaGenerator) -> Schema {
-    pattern(ONE_LINE, 1, 128)
+    worded(ONE_LINE, 128, "must be one line of text without space at its ends")
 }
 
 /// Path inside a repository or volume: relative, without `..`.
@@ -305,40 +331,4 @@ pub fn relative_path(_: &mut SchemaGenerator) -> Schema {
         r"self.matches(r'^[^/\s\\][^\r\n\\]*$') && !self.matches(r'(^|/)\.\.(/|$)')",
         "must be a path inside the repository: relative, without .. and without backslashes, such as cmd/server",
     )
-}
-
-/// Reference to an object in the same namespace, by name.
-#[must_use]
-pub fn local_ref(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object", "required": ["name"],
-        "properties": {
-            "name": {"type": "string", "pattern": DNS_SUBDOMAIN, "minLength": 1, "maxLength": 253, "description": "Name of the object, in the namespace of the object that refers to it."},
-        },
-    })
-}
-
-/// Reference to one key of a Secret in the same namespace.
-#[must_use]
-pub fn secret_key(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object", "required": ["key", "name"],
-        "properties": {
-            "key": {"type": "string", "pattern": DATA_KEY, "minLength": 1, "maxLength": 253, "description": "Key inside the Secret."},
-            "name": {"type": "string", "pattern": DNS_SUBDOMAIN, "minLength": 1, "maxLength": 253, "description": "Name of the Secret, in the same namespace."},
-        },
-    })
-}
-
-/// Reference to a workload in any namespace.
-#[must_use]
-pub fn workload(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object", "required": ["kind", "name", "namespace"],
-        "properties": {
-            "kind": {"type": "string", "pattern": KIND, "minLength": 1, "maxLength": 63, "description": "Kind of the workload, such as `Deployment`."},
-            "name": {"type": "string", "pattern": DNS_SUBDOMAIN, "minLength": 1, "maxLength": 253, "description": "Name of the workload."},
-            "namespace": {"type": "string", "pattern": DNS_LABEL, "minLength": 1, "maxLength": 63, "description": "Namespace of the workload."},
-        },
-    })
 }

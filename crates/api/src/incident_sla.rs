@@ -71,6 +71,7 @@ pub struct SlaViolation {
     version = "v1alpha1",
     kind = "IncidentSLA",
     plural = "incidentslas",
+    doc = "How quickly the Issues of one severity must be answered and solved, and who is told when they are not. In the operator's own namespace it holds for every namespace; elsewhere for its own, where it goes first.",
     namespaced,
     status = "IncidentSLAStatus",
     shortname = "sla",

@@ -22,6 +22,7 @@ pub mod issue;
 pub mod keys;
 pub mod notification_policy;
 pub mod post_mortem;
+pub mod references;
 pub mod remediation_plan;
 pub mod runbook;
 pub mod service_level_objective;

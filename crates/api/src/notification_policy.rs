@@ -8,8 +8,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::shared::{IssueState, LocalObjectRef, Severity};
+use crate::{formats, references};
 
 /// What receives the messages of a channel.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,9 @@ pub enum ChannelType {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationPolicyStatus {
+    /// Channels of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_count: Option<i32>,
     /// `Ready`: whether the last delivery of each channel succeeded, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -82,12 +85,14 @@ pub struct RecentDelivery {
     version = "v1alpha1",
     kind = "NotificationPolicy",
     plural = "notificationpolicies",
+    doc = "Says who is told about which change of an Issue, through which channel, and how often. In the operator's own namespace it governs every namespace; elsewhere its own.",
     namespaced,
     status = "NotificationPolicyStatus",
     shortname = "np",
     category = "chatcli",
     derive = "PartialEq",
     printcolumn(name = "Enabled", type_ = "boolean", json_path = ".spec.enabled"),
+    printcolumn(name = "Channels", type_ = "integer", json_path = ".status.channelCount"),
     printcolumn(name = "FirstChannel", type_ = "string", json_path = ".spec.channels[0].name"),
     printcolumn(name = "Sent", type_ = "integer", json_path = ".status.totalSent"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.failedCount"),
@@ -201,7 +206,7 @@ pub struct NotificationChannel {
     pub name: String,
     /// Secret in the policy's namespace; each of its keys replaces the setting of the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "formats::local_ref")]
+    #[schemars(schema_with = "references::local")]
     pub secret_ref: Option<LocalObjectRef>,
     /// What receives the messages.
     #[serde(rename = "type")]
@@ -226,7 +231,11 @@ fn ten() -> i32 {
 
 /// Name of a channel, as policies refer to it.
 pub(crate) fn channel_name(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern("^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", 1, 63)
+    formats::worded(
+        "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        63,
+        "must be a name without spaces: letters, digits, -, _ and ., such as slack-incidents",
+    )
 }
 
 fn rule_channels(generator: &mut SchemaGenerator) -> Schema {
@@ -238,7 +247,8 @@ fn throttle_window(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn signal_types(_: &mut SchemaGenerator) -> Schema {
-    formats::set_of(&formats::pattern("^[a-z][a-z0-9_]*$", 1, 63), 0, 64)
+    let signal = formats::worded("^[a-z][a-z0-9_]*$", 63, "must be a signal in small letters, such as oom_kill");
+    formats::set_of(&signal, 0, 64)
 }
 
 fn config(_: &mut SchemaGenerator) -> Schema {

@@ -1,4 +1,4 @@
-//! The `PostMortem` resource.
+//! The `PostMortem` resource: the report on an Issue that is over.
 
 use std::collections::BTreeMap;
 
@@ -7,238 +7,240 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::references;
 use crate::shared::{IssueRef, ResourceRef, RootCause, Severity};
 
-/// PostMortemState
+/// Where the review of a report is.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PostMortemState {
-    /// `Open`.
+    /// Nobody has looked at it yet.
     Open,
-    /// `InReview`.
+    /// Somebody is at it.
     InReview,
-    /// `Closed`.
+    /// The review is over.
     Closed,
 }
 
-/// Observed state of PostMortem.
+/// The report.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemStatus {
-    /// Actions and outcomes
+    /// Actions that were carried out, in this order, and what came of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions_executed: Vec<PostMortemAction>,
-    /// Unused
+    /// What else was affected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blast_radius: Vec<PostMortemBlastRadius>,
-    /// Namespace/service(role) chain
+    /// How the fault spread, as `namespace/service(role)`, from the root on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cascade_chain: Vec<String>,
-    /// Detection to generation
+    /// Time from detection to resolution, as a duration such as `4m12s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
-    /// Unused
+    /// Share of the error budget of the affected objectives that the incident spent, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_budget_burned: Option<f64>,
-    /// Human feedback through REST
+    /// What people said about the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<PostMortemFeedback>,
-    /// Generation time
+    /// When the report was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated_at: Option<Time>,
-    /// Suspected commit
+    /// Commit that probably brought the fault in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_correlation: Option<PostMortemGitCorrelation>,
-    /// Helm/Argo/Flux summary
+    /// State of the Helm release, Argo CD application or Flux object that owns the workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_ops_context: Option<String>,
-    /// Impact from plan annotation or generated sentence
+    /// What users of the service noticed, and for how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impact: Option<String>,
-    /// Lessons
+    /// What can be learnt from the incident, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lessons_learned: Vec<String>,
-    /// Unused
+    /// What the logs showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_analysis_summary: Option<String>,
-    /// Unused
+    /// Metrics before, during and after the incident.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metric_snapshots: Vec<PostMortemMetricSnapshot>,
-    /// Prevention steps
+    /// What would keep the incident from coming back, one step each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prevention_actions: Vec<String>,
-    /// Follow-up sentence
+    /// What a person must still do, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_action: Option<String>,
-    /// Blocks closing until acknowledged
+    /// Whether a person must still act; the report cannot be closed before that is acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires_human_action: Option<bool>,
-    /// REST review or close time
+    /// When the report was last reviewed or closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reviewed_at: Option<Time>,
-    /// Cause from plan annotation or insight
+    /// The cause in words; `cause` has it in structured form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_cause: Option<String>,
-    /// Unused
+    /// What the incident did to the indicators of the affected objectives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sli_impact: Option<String>,
-    /// Review state
+    /// Where the review is: `Open`, `InReview` or `Closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<PostMortemState>,
-    /// Narrative from plan annotation or insight
+    /// The incident in a few sentences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// Event list
+    /// What happened when, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<PostMortemTimeline>,
-    /// Recurrence on the same workload name
+    /// How often the same workload had incidents lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trending: Option<PostMortemTrending>,
-    /// The cause in structured form, with its proof.
+    /// The cause in structured form: object, field, value, class and proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<RootCause>,
-    /// Latest observations of this object, one per type.
+    /// `RequiresHumanAction`: whether somebody must still act, and on what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Generation that this status describes.
+    /// Generation of the PostMortem that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }
 
-/// Recurrence on the same workload name.
+/// How often the same workload had incidents lately.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemTrending {
-    /// Related post-mortems plus one
+    /// Incidents of the workload in the window, this one included.
     #[serde(default)]
     pub occurrence_count: i32,
-    /// Sentence about the recurrence
+    /// What they have in common, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
-    /// Their names
+    /// Names of the reports on the other ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub related_post_mortems: Vec<String>,
-    /// Constant 30
+    /// Length of the window, in days.
     #[serde(default)]
     pub window_days: i32,
 }
 
-/// Event list.
+/// Something that happened.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemTimeline {
-    /// Event text
+    /// What happened.
     #[serde(default)]
     pub detail: String,
-    /// Event time
+    /// When it happened.
     pub timestamp: Time,
-    /// Detected, action_executed, action_failed or resolved
+    /// What kind of event it is: `detected`, `action_executed`, `action_failed` or `resolved`.
     #[serde(rename = "type", default)]
     pub type_: String,
 }
 
-/// Unused.
+/// One value of a metric.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemMetricSnapshot {
-    /// Unused
+    /// Name of the metric.
     #[serde(default)]
     pub name: String,
-    /// Unused
+    /// When in the incident it was taken: `before`, `during` or `after`.
     #[serde(default)]
     pub phase: String,
-    /// Unused
+    /// When it was taken.
     pub timestamp: Time,
-    /// Unused
+    /// Its value, as text.
     #[serde(default)]
     pub value: String,
 }
 
-/// Suspected commit.
+/// A commit that probably brought the fault in.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemGitCorrelation {
-    /// Commit author
+    /// Name of its author.
     #[serde(default)]
     pub author: String,
-    /// Commit subject
+    /// First line of its message.
     #[serde(default)]
     pub commit_message: String,
-    /// Commit id
+    /// Id of the commit, 40 hex digits.
     #[serde(rename = "commitSHA", default)]
     pub commit_sha: String,
-    /// Constant 0.7
+    /// How sure it is that the commit is to blame, as a fraction from 0 to 1.
     #[serde(default)]
     pub confidence: f64,
-    /// Touched files
+    /// Files that it changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files_changed: Vec<String>,
-    /// Commit time
+    /// When it was written.
     pub timestamp: Time,
 }
 
-/// Human feedback through REST.
+/// What people said about a report.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemFeedback {
-    /// Free text
+    /// Remarks, in the words of whoever gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<String>,
-    /// Human root cause
+    /// The true cause, where the report has the wrong one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_root_cause: Option<String>,
-    /// Time
+    /// When the feedback was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provided_at: Option<Time>,
-    /// Author
+    /// Who gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provided_by: Option<String>,
-    /// Score one to five
+    /// How well the remediation worked, from 1 (harmful) to 5 (right).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5))]
     pub remediation_accuracy: Option<i32>,
 }
 
-/// Unused.
+/// Something else that was affected.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemBlastRadius {
-    /// Unused
+    /// How it was affected, in a sentence.
     #[serde(default)]
     pub impact: String,
-    /// Unused
+    /// Workload that was affected.
     pub resource: ResourceRef,
-    /// Unused
+    /// How badly it was affected: `critical`, `high`, `medium` or `low`.
     #[serde(default)]
     pub severity: String,
 }
 
-/// Actions and outcomes.
+/// An action that was carried out.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemAction {
-    /// Action type
+    /// Type of the action, such as `RollbackDeployment`.
     #[serde(default)]
     pub action: String,
-    /// Outcome text
+    /// What came of it, in a sentence.
     #[serde(default)]
     pub detail: String,
-    /// Arguments
+    /// Arguments of the action, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
-    /// Success or failed
+    /// Whether it helped: `success` or `failed`.
     #[serde(default)]
     pub result: String,
-    /// Execution time
+    /// When it was carried out.
     pub timestamp: Time,
 }
 
-/// Desired state of PostMortem.
+/// What the report is about.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
     version = "v1alpha1",
     kind = "PostMortem",
     plural = "postmortems",
+    doc = "The report on an Issue that is over: what happened, why, what was done, what can be learnt. The operator writes it; people review it, correct it and close it.",
     namespaced,
     status = "PostMortemStatus",
     shortname = "pm",
@@ -251,10 +253,12 @@ pub struct PostMortemAction {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PostMortemSpec {
-    /// Parent Issue
+    /// Issue that the report is about.
+    #[schemars(schema_with = "references::local")]
     pub issue_ref: IssueRef,
-    /// Affected workload
+    /// Workload that was affected.
+    #[schemars(schema_with = "references::affected")]
     pub resource: ResourceRef,
-    /// Issue severity
+    /// Severity of the Issue.
     pub severity: Severity,
 }

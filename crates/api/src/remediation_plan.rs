@@ -1,55 +1,56 @@
-//! The `RemediationPlan` resource.
+//! The `RemediationPlan` resource: one attempt to solve an Issue, and the log of its execution.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::shared::{
     ActionType, IssueRef, RemediationAction, RemediationState, ResourceRef, ResourceSnapshot, Severity,
 };
+use crate::{formats, references};
 
-/// Observed state of RemediationPlan.
+/// How far the plan has come.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationPlanStatus {
-    /// Per-action outcome
+    /// What came of each action, in the order of the actions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub action_checkpoints: Vec<RemediationPlanActionCheckpoint>,
-    /// Verification start
+    /// When the last action was done and the verification began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions_completed_at: Option<Time>,
-    /// Ten-minute loop timer start
+    /// When the language model began to choose steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agentic_started_at: Option<Time>,
-    /// Steps so far
+    /// Steps that the language model has chosen so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agentic_step_count: Option<i32>,
-    /// End time
+    /// When the plan ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Time>,
-    /// Facts gathered on the way
+    /// Facts that were gathered while the plan ran, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<RemediationPlanEvidence>,
-    /// Workload health after failure
+    /// Whether the workload was healthy after the plan had failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_failure_healthy: Option<bool>,
-    /// State to roll back to
+    /// State of the workload before the plan; what a rollback goes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight_snapshot: Option<ResourceSnapshot>,
-    /// Outcome sentence
+    /// How the plan ended, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Rollback was tried
+    /// Whether the actions were undone, or that was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_performed: Option<bool>,
-    /// Rollback outcome
+    /// What came of undoing the actions, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_result: Option<String>,
-    /// Execution start
+    /// When the first action was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// State machine; Pending is never written
+    /// Where the plan is: `Pending`, `WaitingApproval`, `Executing`, `Verifying`, `Completed`, `Failed` or `RolledBack`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<RemediationState>,
     /// Write-ahead log of the execution, one entry per action.
@@ -61,55 +62,56 @@ pub struct RemediationPlanStatus {
     /// How the verification stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
-    /// Latest observations of this object, one per type.
+    /// `Approved`, `Executed` and `Verified`: whether the plan may run, has run and has helped, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Generation that this status describes.
+    /// Generation of the RemediationPlan that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }
 
-/// Facts gathered on the way.
+/// A fact that was gathered while the plan ran.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationPlanEvidence {
-    /// Evidence text
+    /// The fact.
     #[serde(default)]
     pub data: String,
-    /// Time
+    /// When it was gathered.
     pub timestamp: Time,
-    /// Evidence class, free text
+    /// What kind of fact it is, such as `verification`.
     #[serde(rename = "type", default)]
     pub type_: String,
 }
 
-/// Per-action outcome.
+/// What came of an action.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationPlanActionCheckpoint {
-    /// Index in actions
+    /// Place of the action in `spec.actions`, counted from 0.
     #[serde(default)]
     pub action_index: i32,
-    /// Type run
+    /// Type of the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_type: Option<ActionType>,
-    /// State before the action, stored only
+    /// State of the workload before the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_before: Option<ResourceSnapshot>,
-    /// Outcome; feeds the post-mortem
+    /// Whether the action was carried out; the post-mortem shows it.
     #[serde(default)]
     pub success: bool,
-    /// Time
+    /// When the action ended.
     pub timestamp: Time,
 }
 
-/// Desired state of RemediationPlan.
+/// What is to be done about an Issue, and why.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "platform.chatcli.io",
     version = "v1alpha1",
     kind = "RemediationPlan",
     plural = "remediationplans",
+    doc = "One attempt to solve an Issue: the actions, how they are approved, the log of their execution and whether they helped. The operator makes the plans; nothing in them runs without an approval.",
     namespaced,
     status = "RemediationPlanStatus",
     shortname = "rp",
@@ -122,57 +124,67 @@ pub struct RemediationPlanActionCheckpoint {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationPlanSpec {
-    /// Ordered steps from the Runbook
+    /// Actions in the order in which they are carried out; at most 64. Empty when the language model chooses step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "references::actions")]
     pub actions: Vec<RemediationAction>,
-    /// Conversation log, kept in spec
+    /// Steps that the language model has chosen so far, and what came of them, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
     pub agentic_history: Vec<RemediationPlanAgenticHistory>,
-    /// Step limit
-    // contract default: 10
+    /// Most steps that the language model may choose, 1 to 100. Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "steps")]
     pub agentic_max_steps: Option<i32>,
-    /// AI chooses each step
+    /// Whether the language model chooses the actions one by one, each under the policies, instead of `actions`. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agentic_mode: Option<bool>,
-    /// Attempt number, one-based
+    /// Number of the attempt, from 1 on.
+    #[schemars(range(min = 1, max = 1000))]
     pub attempt: i32,
-    /// Parent Issue
+    /// Issue that the plan is to solve.
+    #[schemars(schema_with = "references::local")]
     pub issue_ref: IssueRef,
-    /// Sentences; passed along but never evaluated
+    /// What the language model must respect when it chooses steps, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "constraints")]
     pub safety_constraints: Vec<String>,
-    /// Sentence with runbook name and analysis
+    /// What the plan does and why it should help, in words.
+    #[schemars(schema_with = "strategy")]
     pub strategy: String,
-    /// Workload that the actions concern.
+    /// Workload that the actions concern; it is in the namespace of the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "references::affected")]
     pub resource: Option<ResourceRef>,
     /// UID of that workload when the plan was made; the actions refuse another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "references::uid")]
     pub resource_uid: Option<String>,
     /// Severity of the Issue when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// Confidence of the analysis that the plan rests on.
+    /// Confidence of the analysis that the plan rests on, as a fraction from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub confidence: Option<f64>,
 }
 
-/// Conversation log, kept in spec.
+/// A step that the language model has chosen.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationPlanAgenticHistory {
-    /// Action run, absent for observation steps
+    /// Action of the step; absent when the model only looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<RemediationAction>,
-    /// Model reasoning
+    /// What the model said about the step.
     pub ai_message: String,
-    /// SUCCESS:/FAILED:/REJECTED text
+    /// What came of it; begins with `SUCCESS`, `FAILED` or `REJECTED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observation: Option<String>,
-    /// Step counter
+    /// Number of the step.
+    #[schemars(range(min = 0))]
     pub step_number: i32,
-    /// Step time
+    /// When the step was taken.
     pub timestamp: Time,
 }
 
@@ -255,4 +267,16 @@ pub struct Verification {
     /// What does not hold yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<String>,
+}
+
+fn steps(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 100, "default": 10})
+}
+
+fn constraints(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": 64, "items": formats::prose(2048)})
+}
+
+fn strategy(_: &mut SchemaGenerator) -> Schema {
+    formats::prose(65536)
 }

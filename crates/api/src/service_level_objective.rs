@@ -6,8 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::shared::{ResourceRef, Severity};
+use crate::{formats, references};
 
 /// Where the measurements come from.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -114,6 +114,7 @@ pub struct SloAlert {
     version = "v1alpha1",
     kind = "ServiceLevelObjective",
     plural = "servicelevelobjectives",
+    doc = "How good a service must be over a window of time, and at which speed of spending the error budget an Issue is raised. Issues that its alerts raise are never counted against it.",
     namespaced,
     status = "ServiceLevelObjectiveStatus",
     shortname = "slo",
@@ -186,7 +187,7 @@ pub struct SloIndicator {
     pub prometheus_query: Option<String>,
     /// Workload that provides the service. Issues of other workloads with the same name do not count then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "formats::workload")]
+    #[schemars(schema_with = "references::workload")]
     pub resource: Option<ResourceRef>,
     /// What is measured.
     #[serde(rename = "type")]
@@ -261,11 +262,15 @@ fn percentile(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn query(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(r"\S", 1, 8192)
+    formats::prose(8192)
 }
 
 fn service_name(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(formats::LABEL_VALUE, 1, 63)
+    formats::worded(
+        formats::LABEL_VALUE,
+        63,
+        "must be the name of a service: up to 63 letters, digits, -, _ and ., such as api-gateway",
+    )
 }
 
 fn alert_windows_fit() -> Rule {

@@ -7,319 +7,319 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Severity.
+/// How bad something is, the worst first.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
-    /// `critical`.
+    /// Users are affected now.
     #[serde(rename = "critical")]
     Critical,
-    /// `high`.
+    /// Users will be affected soon, or some are.
     #[serde(rename = "high")]
     High,
-    /// `medium`.
+    /// Something works worse than it should.
     #[serde(rename = "medium")]
     Medium,
-    /// `low`.
+    /// Worth knowing.
     #[serde(rename = "low")]
     Low,
 }
 
-/// IssueState.
+/// Where an Issue is.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IssueState {
-    /// `Detected`.
+    /// It was opened; nobody has looked at it yet.
     Detected,
-    /// `Analyzing`.
+    /// Its cause is being looked for.
     Analyzing,
-    /// `Remediating`.
+    /// A plan is waiting for approval, running or being verified.
     Remediating,
-    /// `Contained`.
+    /// The service is silenced, not fixed; a person must act.
     Contained,
-    /// `Resolved`.
+    /// It is over.
     Resolved,
-    /// `Escalated`.
+    /// It was handed to people.
     Escalated,
-    /// `Failed`.
+    /// It could not be treated; the conditions say why.
     Failed,
 }
 
-/// ActionType.
+/// Type of a remediation action.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ActionType {
-    /// `ScaleDeployment`.
+    /// Sets the replicas of a Deployment.
     ScaleDeployment,
-    /// `RollbackDeployment`.
+    /// Goes back to an earlier revision of a Deployment.
     RollbackDeployment,
-    /// `RestartDeployment`.
+    /// Restarts the pods of a Deployment, one after the other.
     RestartDeployment,
-    /// `PatchConfig`.
+    /// Changes a value of a ConfigMap.
     PatchConfig,
-    /// `AdjustResources`.
+    /// Changes requests and limits of a Deployment.
     AdjustResources,
-    /// `DeletePod`.
+    /// Deletes a pod, so that a new one takes its place.
     DeletePod,
-    /// `HelmRollback`.
+    /// Goes back to an earlier revision of a Helm release.
     HelmRollback,
-    /// `ArgoSyncApp`.
+    /// Synchronises an Argo CD application.
     ArgoSyncApp,
-    /// `AdjustHPA`.
+    /// Changes the bounds of an autoscaler.
     AdjustHPA,
-    /// `RestartStatefulSetPod`.
+    /// Restarts one pod of a StatefulSet.
     RestartStatefulSetPod,
-    /// `CordonNode`.
+    /// Keeps new pods off a node.
     CordonNode,
-    /// `UncordonNode`.
+    /// Lets pods onto a node again.
     UncordonNode,
-    /// `DrainNode`.
+    /// Moves the pods off a node.
     DrainNode,
-    /// `ResizePVC`.
+    /// Grows a volume claim.
     ResizePVC,
-    /// `RotateSecret`.
+    /// Replaces a value of a Secret.
     RotateSecret,
-    /// `ExecDiagnostic`.
+    /// Runs a command that only looks.
     ExecDiagnostic,
-    /// `UpdateIngress`.
+    /// Changes an Ingress.
     UpdateIngress,
-    /// `PatchNetworkPolicy`.
+    /// Changes a NetworkPolicy.
     PatchNetworkPolicy,
-    /// `ApplyManifest`.
+    /// Applies a manifest.
     ApplyManifest,
-    /// `ScaleStatefulSet`.
+    /// Sets the replicas of a StatefulSet.
     ScaleStatefulSet,
-    /// `RestartStatefulSet`.
+    /// Restarts the pods of a StatefulSet.
     RestartStatefulSet,
-    /// `RollbackStatefulSet`.
+    /// Goes back to an earlier revision of a StatefulSet.
     RollbackStatefulSet,
-    /// `AdjustStatefulSetResources`.
+    /// Changes requests and limits of a StatefulSet.
     AdjustStatefulSetResources,
-    /// `DeleteStatefulSetPod`.
+    /// Deletes a pod of a StatefulSet.
     DeleteStatefulSetPod,
-    /// `ForceDeleteStatefulSetPod`.
+    /// Deletes a pod of a StatefulSet without waiting for its node.
     ForceDeleteStatefulSetPod,
-    /// `UpdateStatefulSetStrategy`.
+    /// Changes how a StatefulSet is updated.
     UpdateStatefulSetStrategy,
-    /// `RecreateStatefulSetPVC`.
+    /// Makes a volume claim of a StatefulSet anew.
     RecreateStatefulSetPVC,
-    /// `PartitionStatefulSetUpdate`.
+    /// Updates only some pods of a StatefulSet.
     PartitionStatefulSetUpdate,
-    /// `RestartDaemonSet`.
+    /// Restarts the pods of a DaemonSet.
     RestartDaemonSet,
-    /// `RollbackDaemonSet`.
+    /// Goes back to an earlier revision of a DaemonSet.
     RollbackDaemonSet,
-    /// `AdjustDaemonSetResources`.
+    /// Changes requests and limits of a DaemonSet.
     AdjustDaemonSetResources,
-    /// `DeleteDaemonSetPod`.
+    /// Deletes a pod of a DaemonSet.
     DeleteDaemonSetPod,
-    /// `UpdateDaemonSetStrategy`.
+    /// Changes how a DaemonSet is updated.
     UpdateDaemonSetStrategy,
-    /// `PauseDaemonSetRollout`.
+    /// Stops the rollout of a DaemonSet.
     PauseDaemonSetRollout,
-    /// `CordonAndDeleteDaemonSetPod`.
+    /// Keeps new pods off a node and deletes its pod of a DaemonSet.
     CordonAndDeleteDaemonSetPod,
-    /// `RetryJob`.
+    /// Runs a Job once more.
     RetryJob,
-    /// `AdjustJobResources`.
+    /// Changes requests and limits of a Job.
     AdjustJobResources,
-    /// `DeleteFailedJob`.
+    /// Deletes a Job that has failed.
     DeleteFailedJob,
-    /// `SuspendJob`.
+    /// Suspends a Job.
     SuspendJob,
-    /// `ResumeJob`.
+    /// Lets a suspended Job go on.
     ResumeJob,
-    /// `AdjustJobParallelism`.
+    /// Changes how many pods of a Job run at a time.
     AdjustJobParallelism,
-    /// `AdjustJobDeadline`.
+    /// Changes how long a Job may take.
     AdjustJobDeadline,
-    /// `AdjustJobBackoffLimit`.
+    /// Changes how often a Job is tried.
     AdjustJobBackoffLimit,
-    /// `ForceDeleteJobPods`.
+    /// Deletes the pods of a Job without waiting.
     ForceDeleteJobPods,
-    /// `SuspendCronJob`.
+    /// Suspends a CronJob.
     SuspendCronJob,
-    /// `ResumeCronJob`.
+    /// Lets a suspended CronJob go on.
     ResumeCronJob,
-    /// `TriggerCronJob`.
+    /// Runs a CronJob now.
     TriggerCronJob,
-    /// `AdjustCronJobResources`.
+    /// Changes requests and limits of a CronJob.
     AdjustCronJobResources,
-    /// `AdjustCronJobSchedule`.
+    /// Changes the times of a CronJob.
     AdjustCronJobSchedule,
-    /// `AdjustCronJobDeadline`.
+    /// Changes how late a CronJob may start.
     AdjustCronJobDeadline,
-    /// `AdjustCronJobHistory`.
+    /// Changes how many ended Jobs of a CronJob are kept.
     AdjustCronJobHistory,
-    /// `AdjustCronJobConcurrency`.
+    /// Changes whether Jobs of a CronJob may overlap.
     AdjustCronJobConcurrency,
-    /// `DeleteCronJobActiveJobs`.
+    /// Deletes the running Jobs of a CronJob.
     DeleteCronJobActiveJobs,
-    /// `ReplaceCronJobTemplate`.
+    /// Replaces the template of a CronJob.
     ReplaceCronJobTemplate,
-    /// `Custom`.
+    /// Something that only people can do; the description says what.
     Custom,
 }
 
-/// SignalType.
+/// Kind of a signal.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SignalType {
-    /// `error_rate`.
+    /// Too many requests fail.
     #[serde(rename = "error_rate")]
     ErrorRate,
-    /// `latency`.
+    /// Requests take too long.
     #[serde(rename = "latency")]
     Latency,
-    /// `pod_restart`.
+    /// Containers restart again and again.
     #[serde(rename = "pod_restart")]
     PodRestart,
-    /// `cpu_high`.
+    /// More CPU is used than is good.
     #[serde(rename = "cpu_high")]
     CpuHigh,
-    /// `memory_high`.
+    /// More memory is used than is good.
     #[serde(rename = "memory_high")]
     MemoryHigh,
-    /// `oom_kill`.
+    /// A container was killed because it used more memory than its limit.
     #[serde(rename = "oom_kill")]
     OomKill,
-    /// `pod_not_ready`.
+    /// Pods do not become ready.
     #[serde(rename = "pod_not_ready")]
     PodNotReady,
-    /// `deploy_failing`.
+    /// A rollout does not get on.
     #[serde(rename = "deploy_failing")]
     DeployFailing,
-    /// `disk_pressure`.
+    /// A node runs out of disk.
     #[serde(rename = "disk_pressure")]
     DiskPressure,
-    /// `node_not_ready`.
+    /// A node is not ready.
     #[serde(rename = "node_not_ready")]
     NodeNotReady,
-    /// `pid_pressure`.
+    /// A node runs out of process ids.
     #[serde(rename = "pid_pressure")]
     PidPressure,
-    /// `network_unavailable`.
+    /// The network of a node is not set up.
     #[serde(rename = "network_unavailable")]
     NetworkUnavailable,
-    /// `pod_capacity_high`.
+    /// A node has almost as many pods as it can have.
     #[serde(rename = "pod_capacity_high")]
     PodCapacityHigh,
-    /// `pvc_pending`.
+    /// A volume claim is not bound.
     #[serde(rename = "pvc_pending")]
     PvcPending,
-    /// `ingress_error`.
+    /// An ingress does not serve.
     #[serde(rename = "ingress_error")]
     IngressError,
-    /// `hpa_maxed`.
+    /// An autoscaler wants more replicas than it may have.
     #[serde(rename = "hpa_maxed")]
     HpaMaxed,
-    /// `job_failed`.
+    /// A Job has failed.
     #[serde(rename = "job_failed")]
     JobFailed,
-    /// `cronjob_missed`.
+    /// A CronJob has missed its time.
     #[serde(rename = "cronjob_missed")]
     CronjobMissed,
-    /// `certificate_expiring`.
+    /// A certificate ends soon.
     #[serde(rename = "certificate_expiring")]
     CertificateExpiring,
-    /// `image_pull_error`.
+    /// An image cannot be pulled.
     #[serde(rename = "image_pull_error")]
     ImagePullError,
-    /// `crashloop_backoff`.
+    /// A container crashes again and again.
     #[serde(rename = "crashloop_backoff")]
     CrashloopBackoff,
-    /// `helm_release_failed`.
+    /// A Helm release has failed.
     #[serde(rename = "helm_release_failed")]
     HelmReleaseFailed,
-    /// `argocd_degraded`.
+    /// An Argo CD application is degraded.
     #[serde(rename = "argocd_degraded")]
     ArgocdDegraded,
-    /// `config_drift`.
+    /// An object differs from its source.
     #[serde(rename = "config_drift")]
     ConfigDrift,
 }
 
-/// RemediationState.
+/// Where a RemediationPlan is.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RemediationState {
-    /// `Pending`.
+    /// It waits to be looked at.
     Pending,
-    /// `WaitingApproval`.
+    /// It waits for the approval of policy or people.
     WaitingApproval,
-    /// `Executing`.
+    /// Its actions are being carried out.
     Executing,
-    /// `Verifying`.
+    /// Its actions are done; whether they help is being watched.
     Verifying,
-    /// `Completed`.
+    /// It has helped.
     Completed,
-    /// `Failed`.
+    /// It could not be carried out, or has not helped.
     Failed,
-    /// `RolledBack`.
+    /// It has not helped and was undone.
     RolledBack,
 }
 
-/// Source.
+/// Where a signal comes from.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
-    /// `prometheus`.
+    /// Alert or metric of Prometheus.
     #[serde(rename = "prometheus")]
     Prometheus,
-    /// `events`.
+    /// Event of Kubernetes.
     #[serde(rename = "events")]
     Events,
-    /// `logs`.
+    /// Line of a log.
     #[serde(rename = "logs")]
     Logs,
-    /// `webhook`.
+    /// Another system, over HTTP.
     #[serde(rename = "webhook")]
     Webhook,
-    /// `watcher`.
+    /// AI server of this platform.
     #[serde(rename = "watcher")]
     Watcher,
 }
 
-/// ProviderName.
+/// Provider of language models.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProviderName {
-    /// `OPENAI`.
+    /// OpenAI.
     #[serde(rename = "OPENAI")]
     Openai,
-    /// `OPENAI_ASSISTANT`.
+    /// Assistants of OpenAI.
     #[serde(rename = "OPENAI_ASSISTANT")]
     OpenaiAssistant,
-    /// `CLAUDEAI`.
+    /// Claude of Anthropic.
     #[serde(rename = "CLAUDEAI")]
     Claudeai,
-    /// `BEDROCK`.
+    /// Amazon Bedrock.
     #[serde(rename = "BEDROCK")]
     Bedrock,
-    /// `GOOGLEAI`.
+    /// Gemini of Google.
     #[serde(rename = "GOOGLEAI")]
     Googleai,
-    /// `XAI`.
+    /// Grok of xAI.
     #[serde(rename = "XAI")]
     Xai,
-    /// `ZAI`.
+    /// GLM of Z.ai.
     #[serde(rename = "ZAI")]
     Zai,
-    /// `MINIMAX`.
+    /// MiniMax.
     #[serde(rename = "MINIMAX")]
     Minimax,
-    /// `MOONSHOT`.
+    /// Kimi of Moonshot.
     #[serde(rename = "MOONSHOT")]
     Moonshot,
-    /// `STACKSPOT`.
+    /// StackSpot.
     #[serde(rename = "STACKSPOT")]
     Stackspot,
-    /// `OLLAMA`.
+    /// Models on an Ollama server.
     #[serde(rename = "OLLAMA")]
     Ollama,
-    /// `COPILOT`.
+    /// GitHub Copilot.
     #[serde(rename = "COPILOT")]
     Copilot,
-    /// `GITHUB_MODELS`.
+    /// GitHub Models.
     #[serde(rename = "GITHUB_MODELS")]
     GithubModels,
-    /// `OPENROUTER`.
+    /// OpenRouter.
     #[serde(rename = "OPENROUTER")]
     Openrouter,
-    /// `DEVIN`.
+    /// Devin.
     #[serde(rename = "DEVIN")]
     Devin,
 }
@@ -365,10 +365,10 @@ pub struct ResourceRef {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RemediationAction {
-    /// What to do; the action registry says which parameters it takes.
+    /// Type of the action, such as `RollbackDeployment`.
     #[serde(rename = "type")]
     pub type_: ActionType,
-    /// Arguments of the action, by name.
+    /// Arguments of the action, by name, such as `toRevision: "4"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
 }
@@ -404,7 +404,7 @@ pub struct RootCause {
     /// What stands in that field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Class of the cause.
+    /// Class of the cause, from a fixed list such as `ImageNotFound` or `OutOfMemory`.
     pub class: CauseClass,
     /// The cause in one sentence.
     pub statement: String,
@@ -431,7 +431,7 @@ pub struct Proof {
     /// What stood there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// resourceVersion at which it was read.
+    /// Version of the object (its resourceVersion) at which it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_version: Option<String>,
     /// When it happened or was read.
@@ -445,7 +445,7 @@ pub struct Proof {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RuledOut {
-    /// The explanation.
+    /// The explanation that was checked.
     pub hypothesis: String,
     /// Why it does not hold.
     pub because: String,
@@ -488,79 +488,79 @@ pub enum CauseClass {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceSnapshot {
-    /// Kind captured.
+    /// Kind of the object.
     pub resource_kind: String,
-    /// Name captured.
+    /// Name of the object.
     pub resource_name: String,
-    /// Namespace captured; empty for cluster-scoped kinds.
+    /// Namespace of the object; empty for one that has none.
     pub namespace: String,
-    /// Replica count.
+    /// Replicas that were wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
-    /// Image per container.
+    /// Image of each container, by the container's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub container_images: BTreeMap<String, String>,
-    /// Requests and limits per container.
+    /// Requests and limits of each container, by the container's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub container_resources: BTreeMap<String, ContainerResourceSnapshot>,
-    /// HPA minimum.
+    /// Least replicas of the autoscaler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hpa_min_replicas: Option<i32>,
-    /// HPA maximum.
+    /// Most replicas of the autoscaler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hpa_max_replicas: Option<i32>,
-    /// Node cordon flag.
+    /// Whether the node was cordoned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_unschedulable: Option<bool>,
-    /// Annotations of the object.
+    /// Annotations of the object that the action changes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Suspend flag of a Job or CronJob.
+    /// Whether the Job or CronJob was suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// Job deadline, in seconds.
+    /// Time that the Job may take, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_deadline_seconds: Option<i64>,
-    /// Job retries.
+    /// How often the Job is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_limit: Option<i32>,
-    /// Job parallelism.
+    /// Pods of the Job that may run at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<i32>,
-    /// CronJob schedule.
+    /// When the CronJob runs, as a cron line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
-    /// CronJob concurrency policy.
+    /// Whether Jobs of the CronJob may overlap: `Allow`, `Forbid` or `Replace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_policy: Option<String>,
-    /// CronJob start deadline, in seconds.
+    /// How late the CronJob may start a Job, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starting_deadline_seconds: Option<i64>,
-    /// CronJob history of successes.
+    /// Successful Jobs of the CronJob that are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successful_jobs_history_limit: Option<i32>,
-    /// CronJob history of failures.
+    /// Failed Jobs of the CronJob that are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_jobs_history_limit: Option<i32>,
-    /// Update strategy of a StatefulSet or DaemonSet.
+    /// How the StatefulSet or DaemonSet is updated: `RollingUpdate` or `OnDelete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_strategy_type: Option<String>,
-    /// StatefulSet partition.
+    /// Ordinal from which on pods of the StatefulSet are updated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<i32>,
-    /// DaemonSet `maxUnavailable`.
+    /// Pods of the DaemonSet that may be away during an update, as a number or percentage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<String>,
     /// The fields that the action changes, as JSON, exactly as they were; what a rollback puts back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_spec: Option<String>,
-    /// UID of the captured object.
+    /// UID of the object; another object of the same name is not rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// resourceVersion of the captured object.
+    /// Version of the object (its resourceVersion) when it was captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_version: Option<String>,
-    /// Capture time.
+    /// When the state was captured.
     pub captured_at: Time,
 }
 
@@ -568,16 +568,16 @@ pub struct ResourceSnapshot {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerResourceSnapshot {
-    /// CPU request.
+    /// CPU request, as a quantity such as `250m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_request: Option<String>,
-    /// CPU limit.
+    /// CPU limit, as a quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<String>,
-    /// Memory request.
+    /// Memory request, as a quantity such as `256Mi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_request: Option<String>,
-    /// Memory limit.
+    /// Memory limit, as a quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<String>,
 }

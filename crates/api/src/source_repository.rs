@@ -6,8 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::shared::ResourceRef;
+use crate::{formats, references};
 
 /// How to log in to the repository.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -77,7 +77,7 @@ pub struct Commit {
     /// First line of its message.
     #[serde(default)]
     pub message: String,
-    /// Its id.
+    /// Id of the commit, 40 hex digits.
     #[serde(default)]
     pub sha: String,
     /// When it was written.
@@ -93,6 +93,7 @@ pub struct Commit {
     version = "v1alpha1",
     kind = "SourceRepository",
     plural = "sourcerepositories",
+    doc = "The repository with the code of one workload. An analysis of that workload reads recent commits, the code that stack traces name, and configuration files.",
     namespaced,
     status = "SourceRepositoryStatus",
     shortname = "srcrepo",
@@ -129,7 +130,7 @@ pub struct SourceRepositorySpec {
     #[schemars(schema_with = "paths")]
     pub paths: Vec<String>,
     /// Workload that is built from the code.
-    #[schemars(schema_with = "formats::workload")]
+    #[schemars(schema_with = "references::workload")]
     pub resource: ResourceRef,
     /// Name of the Secret, in the same namespace, with what `authType` needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,7 +162,7 @@ fn branch(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn language(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(r"^[A-Za-z.][A-Za-z0-9 .+#/_-]*$", 1, 63)
+    formats::worded(r"^[A-Za-z.][A-Za-z0-9 .+#/_-]*$", 63, "must be the name of a language, such as Go or C++")
 }
 
 fn paths(generator: &mut SchemaGenerator) -> Schema {

@@ -15,8 +15,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::shared::LocalObjectRef;
+use crate::{formats, references};
 
 /// How the server is doing.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
@@ -47,6 +47,7 @@ pub struct InstanceStatus {
     version = "v1alpha1",
     kind = "Instance",
     plural = "instances",
+    doc = "One AI server: what it watches, which language model it asks, and how the operator reaches it. The operator runs it as a Deployment of the same name.",
     namespaced,
     status = "InstanceStatus",
     shortname = "inst",
@@ -68,7 +69,7 @@ pub struct InstanceSpec {
     /// Secret in the same namespace with the keys of the providers, such as `ANTHROPIC_API_KEY`; each key becomes an environment
     /// variable. A change of it restarts the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "formats::local_ref")]
+    #[schemars(schema_with = "references::local")]
     pub api_keys: Option<LocalObjectRef>,
     /// Further environment variables of the server, with unique names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -245,18 +246,26 @@ fn pull_policy(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn plugin_image(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(formats::IMAGE, 1, 512)
+    formats::worded(formats::IMAGE, 512, "must be a container image, such as ghcr.io/team/plugins:1.0")
 }
 
 fn image_repository(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(formats::IMAGE_REPOSITORY, 1, 255)
+    formats::worded(
+        formats::IMAGE_REPOSITORY,
+        255,
+        "must be registry and path of an image in small letters, without scheme and tag, such as ghcr.io/team/chatcli",
+    )
 }
 
 fn image_tag(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(formats::IMAGE_TAG, 0, 128)
+    formats::worded(formats::IMAGE_TAG, 128, "must be the tag of an image: letters, digits, -, _ and ., such as v1.2.3")
 }
 
 fn storage_class(_: &mut SchemaGenerator) -> Schema {
-    let pattern = formats::DNS_SUBDOMAIN.trim_start_matches('^').trim_end_matches('$');
-    formats::pattern(&format!("^({pattern})?$"), 0, 253)
+    let rule = format!("self == '' || self.matches(r'{}')", formats::DNS_SUBDOMAIN);
+    formats::checked(
+        253,
+        &rule,
+        "must be the name of a storage class: small letters, digits, - and ., such as fast-ssd",
+    )
 }

@@ -134,7 +134,11 @@ fn five_minutes() -> String {
 }
 
 pub(super) fn model(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(r"^[A-Za-z0-9@~][A-Za-z0-9._:/@+-]*$", 1, 256)
+    formats::worded(
+        r"^[A-Za-z0-9@~][A-Za-z0-9._:/@+-]*$",
+        256,
+        "must be the name of a language model without spaces, such as claude-sonnet-4-20250514",
+    )
 }
 
 fn cooldown(_: &mut SchemaGenerator) -> Schema {
@@ -142,11 +146,15 @@ fn cooldown(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn mcp_name(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern("^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", 1, 63)
+    formats::worded(
+        "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        63,
+        "must be a name without spaces: letters, digits, -, _ and ., such as files",
+    )
 }
 
 fn command(_: &mut SchemaGenerator) -> Schema {
-    formats::pattern(r"^\S([^\r\n]*\S)?$", 1, 4096)
+    formats::worded(r"^\S([^\r\n]*\S)?$", 4096, "must be the program to start, on one line, such as npx")
 }
 
 fn arguments(_: &mut SchemaGenerator) -> Schema {
@@ -154,7 +162,7 @@ fn arguments(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn overrides(_: &mut SchemaGenerator) -> Schema {
-    formats::set_of(&formats::pattern(r"^\S+$", 1, 128), 0, 256)
+    formats::set_of(&formats::worded(r"^\S+$", 128, "must be the name of a tool, without spaces"), 0, 256)
 }
 
 fn mcp_env(_: &mut SchemaGenerator) -> Schema {

@@ -11,11 +11,20 @@ use crate::formats;
 const QUANTITY: &str =
     r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
 
+/// A pattern, because a rule would refuse `1e9` without quotes, which is a number but none that CEL takes here.
 fn quantity(description: &str) -> Value {
     json!({
         "anyOf": [{"type": "integer"}, {"type": "string"}],
         "x-kubernetes-int-or-string": true, "pattern": QUANTITY, "minimum": 0, "maxLength": 64, "description": description,
     })
+}
+
+fn worded(pattern: &str, max: u32, message: &str, description: &str) -> Value {
+    let mut value = formats::worded(pattern, max, message).to_value();
+    if let Value::Object(map) = &mut value {
+        map.insert("description".to_owned(), json!(description));
+    }
+    value
 }
 
 fn text(max: u32, description: &str) -> Value {
@@ -28,7 +37,7 @@ fn key_ref(what: &str) -> Value {
         "description": format!("Key of a {what} in the Instance's namespace."),
         "x-kubernetes-validations": [{"rule": "self.name != ''", "message": format!("name of the {what} must be given"), "fieldPath": ".name"}],
         "properties": {
-            "key": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": formats::DATA_KEY, "description": format!("Key inside the {what}.")},
+            "key": worded(formats::DATA_KEY, 253, "must be a key: letters, digits, -, _ and ., such as token", &format!("Key inside the {what}.")),
             "name": {"type": "string", "default": "", "maxLength": 253, "description": format!("Name of the {what}."),
                 "x-kubernetes-validations": [{"rule": format!("self == '' || self.matches(r'{}')", formats::DNS_SUBDOMAIN), "message": format!("must be the name of the {what}")}]},
             "optional": {"type": "boolean", "description": format!("Leave the variable out when the {what} or the key does not exist; without it the pod waits.")},
@@ -46,7 +55,7 @@ pub(crate) fn env(_: &mut SchemaGenerator) -> Schema {
             "type": "object", "required": ["name"], "description": "One environment variable.",
             "x-kubernetes-validations": [{"rule": "!has(self.value) || self.value == '' || !has(self.valueFrom)", "message": "value and valueFrom exclude each other", "fieldPath": ".valueFrom"}],
             "properties": {
-                "name": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": formats::ENV_NAME, "description": "Name of the variable."},
+                "name": worded(formats::ENV_NAME, 256, "must be the name of an environment variable: letters, digits, _ . and -, not starting with a digit", "Name of the variable."),
                 "value": text(32768, "Its value; `$(NAME)` refers to another variable."),
                 "valueFrom": {
                     "type": "object", "description": "Where its value comes from; exactly one of the fields.",
@@ -66,7 +75,7 @@ pub(crate) fn env(_: &mut SchemaGenerator) -> Schema {
                                 "key": {"type": "string", "minLength": 1, "maxLength": 256, "description": "Key inside the file."},
                                 "optional": {"type": "boolean", "default": false, "description": "Leave the variable out when the file or the key does not exist."},
                                 "path": {"type": "string", "minLength": 1, "maxLength": 4096, "description": "Path of the file inside the volume, relative and without `..`."},
-                                "volumeName": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": formats::DNS_LABEL, "description": "Name of the volume."},
+                                "volumeName": worded(formats::DNS_LABEL, 63, "must be the name of a volume: small letters, digits and -", "Name of the volume."),
                             },
                         },
                         "resourceFieldRef": {
@@ -181,7 +190,7 @@ pub(crate) fn security_context(_: &mut SchemaGenerator) -> Schema {
                 "items": {
                     "type": "object", "required": ["name", "value"], "description": "One kernel setting.",
                     "properties": {
-                        "name": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$", "description": "Name of the setting."},
+                        "name": worded(r"^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$", 253, "must be the name of a kernel setting, such as net.core.somaxconn", "Name of the setting."),
                         "value": text(4096, "Its value."),
                     },
                 },

@@ -4,8 +4,8 @@ use kube::KubeSchema;
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::shared::SecretKeyRef;
+use crate::{formats, references};
 
 /// How the server listens and how the operator reaches it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct InstanceServer {
     pub tls: Option<InstanceServerTls>,
     /// Key of a Secret in the same namespace with the token that callers must show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "formats::secret_key")]
+    #[schemars(schema_with = "references::secret_key")]
     pub token: Option<SecretKeyRef>,
 }
 
@@ -71,7 +71,7 @@ pub struct InstanceServerSecurity {
     pub enable_reflection: Option<bool>,
     /// Key of a Secret in the same namespace with the secret that signs the callers' JWTs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "formats::secret_key")]
+    #[schemars(schema_with = "references::secret_key")]
     pub jwt_secret_ref: Option<SecretKeyRef>,
     /// Most calls at a time per connection, at least 1. Default 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]

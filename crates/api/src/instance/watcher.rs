@@ -130,12 +130,19 @@ fn window(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn name_or_empty(_: &mut SchemaGenerator) -> Schema {
-    let pattern = formats::DNS_SUBDOMAIN.trim_start_matches('^').trim_end_matches('$');
-    formats::or(formats::pattern(&format!("^({pattern})?$"), 0, 253), json!(""))
+    let rule = format!("self == '' || self.matches(r'{}')", formats::DNS_SUBDOMAIN);
+    let message = "must be the name of a workload: small letters, digits, - and ., such as api-gateway";
+    formats::or(formats::checked(253, &rule, message), json!(""))
 }
 
+/// The limits keep the rule cheap enough for the API server, for thousands of targets.
 fn metric_names(_: &mut SchemaGenerator) -> Schema {
-    formats::set_of(&formats::pattern(r"^[A-Za-z0-9_:*?.\[\]{},-]+$", 1, 256), 0, 256)
+    let name = formats::worded(
+        r"^\S+$",
+        128,
+        "must be the name of a metric without spaces, with * for any characters, such as http_*",
+    );
+    formats::set_of(&name, 0, 40)
 }
 
 fn http_path(_: &mut SchemaGenerator) -> Schema {
