@@ -131,14 +131,15 @@ fn watch<K: Digest + Resource<Scope = NamespaceResourceScope>>(
             let elsewhere = EMPTY.iter().map(|namespace| format!("metadata.namespace!={namespace}")).collect();
             BTreeMap::from([(String::new(), hub.cache(Api::all(client.clone()), with(elsewhere), prune))])
         }
-        Scope::Namespaces(namespaces) => namespaces
-            .iter()
-            .filter(|namespace| !namespace.is_empty())
-            .map(|namespace| {
-                let api = Api::namespaced(client.clone(), namespace);
-                (namespace.clone(), hub.cache(api, with(Vec::new()), prune.clone()))
-            })
-            .collect(),
+        Scope::Namespaces(namespaces) => {
+            let mut caches = BTreeMap::new();
+            for namespace in namespaces.iter().filter(|namespace| !namespace.is_empty()) {
+                caches.entry(namespace.clone()).or_insert_with(|| {
+                    hub.cache(Api::namespaced(client.clone(), namespace), with(Vec::new()), prune.clone())
+                });
+            }
+            caches
+        }
     };
     Many(caches)
 }

@@ -31,9 +31,9 @@ use crate::work::Work;
 const BACKLOG: usize = 1024;
 /// Something that has an open alert is looked at this often although nothing changes: what an observation says of now
 /// fades with its age.
-const OPEN: SignedDuration = SignedDuration::from_secs(60);
+const OPEN: SignedDuration = SignedDuration::from_mins(1);
 /// When to look again after a look that failed.
-const AFTER_PANIC: Duration = Duration::from_secs(60);
+const AFTER_PANIC: Duration = Duration::from_mins(1);
 
 struct Book {
     alerts: AlertBook,

@@ -93,7 +93,8 @@ impl Detector {
     /// Starts the caches and the workers under the supervisor of `env`. Nothing is concluded before every kind was listed
     /// once, or is known to be refused: half of the truth looks like a fault.
     pub fn start(client: Client, settings: Settings, hub: &Hub, env: &Env) -> Self {
-        if settings.scope == Scope::Namespaces(Vec::new()) {
+        let Settings { scope, workers } = settings;
+        if scope == Scope::Namespaces(Vec::new()) {
             tracing::warn!("no namespace is watched; remedy: name at least one, or watch all");
         }
         let histories = Arc::new(Histories::default());
@@ -110,11 +111,11 @@ impl Detector {
                 }
             },
         };
-        let caches = Caches::start(&client, hub, &settings.scope, prunes);
+        let caches = Caches::start(&client, hub, &scope, prunes);
         let eyes = Eyes::new(caches, histories, env.clock.clone());
         let _ = late.set(Arc::downgrade(&eyes));
         let waits = hub.clone();
-        eyes.open(settings.workers, env, async move { waits.settled(&KINDS).await });
+        eyes.open(workers, env, async move { waits.settled(&KINDS).await });
         Self { eyes, client, hub: Some(hub.clone()) }
     }
 

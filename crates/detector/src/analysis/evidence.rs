@@ -126,12 +126,12 @@ async fn revisions(client: &Client, view: &WorkloadView) -> Read<Vec<Revision>> 
     let ours = |r: &ControllerRevision| {
         r.metadata.owner_references.iter().flatten().any(|owner| Some(&owner.uid) == view.workload.uid.as_ref())
     };
-    let mut found: Vec<Revision> = list.into_iter().filter(ours).filter_map(|r| revision(r, view)).collect();
+    let mut found: Vec<Revision> = list.into_iter().filter(ours).filter_map(|r| revision(&r, view)).collect();
     found.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     Read::all(found)
 }
 
-fn revision(object: ControllerRevision, view: &WorkloadView) -> Option<Revision> {
+fn revision(object: &ControllerRevision, view: &WorkloadView) -> Option<Revision> {
     let template = serde_json::from_value(object.data.as_ref()?.0.pointer("/spec/template")?.clone()).ok()?;
     // The pods' label is the revision's name in a StatefulSet, and its hash in a DaemonSet.
     let hash = if view.workload.kind == "StatefulSet" {
@@ -236,31 +236,37 @@ async fn claims(client: &Client, namespace: &str, spec: &PodSpec, rule: Rule) ->
     split(futures::future::join_all(referred(spec, "PersistentVolumeClaim").into_iter().map(one)).await)
 }
 
-/// Names that exist, for one that is nearly right. Of Secrets nothing but the names is read.
+/// Names that exist, for one that is nearly right, of the kinds that such a symptom can be about. Of Secrets nothing but
+/// the names is read.
 async fn names(eyes: &Eyes, client: &Client, namespace: &str, rule: Rule) -> Read<BTreeMap<String, Vec<String>>> {
-    if !matches!(rule, Rule::MissingReference | Rule::SetupFailing | Rule::Refused | Rule::Unschedulable) {
-        return Read::all(BTreeMap::new());
-    }
+    let set_up = matches!(rule, Rule::MissingReference | Rule::SetupFailing);
+    let placing = rule == Rule::Unschedulable;
     let (secrets, claims, accounts, classes) = tokio::join!(
-        list(Api::<Secret>::namespaced(client.clone(), namespace)),
-        list(Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace)),
-        list(Api::<ServiceAccount>::namespaced(client.clone(), namespace)),
-        list(Api::<StorageClass>::all(client.clone())),
+        list(set_up, Api::<Secret>::namespaced(client.clone(), namespace)),
+        list(set_up || placing, Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace)),
+        list(rule == Rule::Refused, Api::<ServiceAccount>::namespaced(client.clone(), namespace)),
+        list(placing, Api::<StorageClass>::all(client.clone())),
     );
-    let listed = split(vec![secrets, claims, accounts, classes]);
+    let listed = split([secrets, claims, accounts, classes].into_iter().flatten().collect());
     let mut found: BTreeMap<String, Vec<String>> = listed.found.into_iter().collect();
-    let maps = eyes.caches.config_maps.in_namespace(namespace);
-    found.insert("ConfigMap".into(), maps.iter().map(|map| map.name().to_owned()).collect());
+    if set_up {
+        let maps = eyes.caches.config_maps.in_namespace(namespace);
+        found.insert("ConfigMap".into(), maps.iter().map(|map| map.name().to_owned()).collect());
+    }
     Read { found, gaps: listed.gaps }
 }
 
-async fn list<K>(api: Api<K>) -> Result<(String, Vec<String>), String>
+/// Kind and names, where they are wanted.
+async fn list<K>(wanted: bool, api: Api<K>) -> Option<Result<(String, Vec<String>), String>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
+    if !wanted {
+        return None;
+    }
     let what = format!("Names of {}", K::plural(&()));
-    let list = read(&what, api.list_metadata(&ListParams::default().limit(NAMES))).await?;
-    Ok((K::kind(&()).into_owned(), list.iter().map(ResourceExt::name_any).collect()))
+    let list = read(&what, api.list_metadata(&ListParams::default().limit(NAMES))).await;
+    Some(list.map(|list| (K::kind(&()).into_owned(), list.iter().map(ResourceExt::name_any).collect())))
 }
 
 /// The memory in use, by container, where it is measured.

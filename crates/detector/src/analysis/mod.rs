@@ -45,7 +45,7 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
     let Some(symptom) = choose(found, question).or_else(|| remembered(eyes, &view, question)) else {
         return Analysis { diagnosis: cleared(view.workload, now) };
     };
-    let (evidence, gaps) = evidence::gather(eyes, client, view, symptom, &question.failed, now).await;
+    let (evidence, gaps) = Box::pin(evidence::gather(eyes, client, view, symptom, &question.failed, now)).await;
     Analysis { diagnosis: with(diagnose(&evidence, now), gaps) }
 }
 
@@ -124,7 +124,8 @@ fn symptom_of(alert: Alert, view: &WorkloadView) -> Symptom {
 /// A diagnosis that says what it was made without.
 fn with(mut diagnosis: Diagnosis, gaps: Vec<String>) -> Diagnosis {
     if !gaps.is_empty() {
-        diagnosis.analysis.push_str(&format!("\n\nNot known: {}", gaps.join(" ")));
+        diagnosis.analysis.push_str("\n\nNot known: ");
+        diagnosis.analysis.push_str(&gaps.join(" "));
         diagnosis.recommendations.extend(gaps);
     }
     diagnosis

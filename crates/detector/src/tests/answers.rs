@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::shared::{CauseClass, ResourceRef};
 use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kit::cache::Hub;
 use kit::clock::SystemClock;
@@ -30,7 +31,7 @@ fn meta(name: &str, owner: Option<(&str, &str)>) -> Value {
 }
 
 /// A Deployment `web` whose current revision is the last of these specs; its first pod has this status.
-fn web(api: &FakeApi, specs: &[Value], status: Value) {
+fn web(api: &FakeApi, specs: &[Value], status: &Value) {
     let current = specs.len();
     let mut deployment = meta("web", None);
     deployment["annotations"] = json!({"deployment.kubernetes.io/revision": current.to_string()});
@@ -75,7 +76,7 @@ async fn a_crash_is_explained_by_the_log_and_the_config_map_that_changed() {
     let mut spec = spec("shop:1.0");
     spec["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "web"}}]);
     put::<ConfigMap>(&api, json!({"metadata": meta("web", None), "data": {"LISTEN_PORT": "8080"}}));
-    web(&api, &[spec], crashing());
+    web(&api, &[spec], &crashing());
     api.set_log("web-pod", "starting\nfatal: LISTEN_PORT is no number: eighty\n");
     let (detector, _env) = detector(&api, Scope::All).await;
     until(|| detector.eyes.histories.of(&Place::new("shop", "web")).is_some()).await;
@@ -102,7 +103,7 @@ async fn a_new_run_is_too_young_to_tell_and_the_one_before_may_be_gone() {
     let api = FakeApi::new();
     let mut status = crashing();
     status["containerStatuses"][0]["state"] = json!({"running": {"startedAt": ago(3)}});
-    web(&api, &[spec("shop:1.0")], status);
+    web(&api, &[spec("shop:1.0")], &status);
     api.set_log("web-pod", "panic: no database\n");
     api.fail("get", "/log", 400, 1);
     let (detector, _env) = detector(&api, Scope::All).await;
@@ -115,7 +116,7 @@ async fn a_new_run_is_too_young_to_tell_and_the_one_before_may_be_gone() {
 #[tokio::test]
 async fn a_bad_image_names_the_revision_and_goes_back_and_not_twice() {
     let api = FakeApi::new();
-    web(&api, &[spec("shop:1.0"), spec("shop:9.9")], waiting(&ago(20), "ErrImagePull", "shop:9.9: not found"));
+    web(&api, &[spec("shop:1.0"), spec("shop:9.9")], &waiting(&ago(20), "ErrImagePull", "shop:9.9: not found"));
     let (detector, _env) = detector(&api, Scope::All).await;
     let mut question = question("image_pull_error");
     let diagnosis = detector.analyze(&question).await.diagnosis;
@@ -139,7 +140,7 @@ async fn a_missing_secret_is_compared_with_the_names_that_exist_and_nothing_else
     let mut spec = spec("shop:1.0");
     spec["containers"][0]["envFrom"] = json!([{"secretRef": {"name": "web-credential"}}]);
     put::<Secret>(&api, json!({"metadata": meta("web-credentials", None), "stringData": {"password": "hunter2"}}));
-    web(&api, &[spec], waiting(&ago(60), "CreateContainerConfigError", "secret \"web-credential\" not found"));
+    web(&api, &[spec], &waiting(&ago(60), "CreateContainerConfigError", "secret \"web-credential\" not found"));
     let (detector, _env) = detector(&api, Scope::All).await;
     let diagnosis = detector.analyze(&question("deploy_failing")).await.diagnosis;
     assert_eq!(diagnosis.cause.class, CauseClass::MissingReference);
@@ -162,7 +163,7 @@ async fn a_pod_without_a_node_is_answered_with_the_room_of_each() {
     let mut other = large.clone();
     other["nodeName"] = json!("n1");
     put::<Pod>(&api, json!({"metadata": meta("other", None), "spec": other, "status": running(&ago(100), true)}));
-    web(&api, &[large], unschedulable(&ago(60), "0/1 nodes are available: 1 Insufficient memory."));
+    web(&api, &[large], &unschedulable(&ago(60), "0/1 nodes are available: 1 Insufficient memory."));
     let (detector, _env) = detector(&api, Scope::All).await;
     let diagnosis = detector.analyze(&question("pod_not_ready")).await.diagnosis;
     assert_eq!(diagnosis.cause.class, CauseClass::InsufficientResources);
@@ -176,7 +177,7 @@ async fn a_pod_without_a_node_is_answered_with_the_room_of_each() {
 #[tokio::test]
 async fn what_may_not_be_read_is_said_and_the_rest_is_answered() {
     let api = FakeApi::new();
-    web(&api, &[spec("shop:1.0")], crashing());
+    web(&api, &[spec("shop:1.0")], &crashing());
     api.fail("get", "/log", 403, usize::MAX);
     let (detector, _env) = detector(&api, Scope::All).await;
     let diagnosis = detector.analyze(&question("crashloop_backoff")).await.diagnosis;
@@ -212,7 +213,7 @@ async fn an_api_server_that_does_not_answer_delays_an_answer_by_three_seconds_an
 #[tokio::test]
 async fn what_is_healthy_elsewhere_or_unknown_is_said_to_be_so() {
     let api = FakeApi::new();
-    web(&api, &[spec("shop:1.0")], running(&ago(100), true));
+    web(&api, &[spec("shop:1.0")], &running(&ago(100), true));
     let (detector, _env) = detector(&api, Scope::Namespaces(vec!["shop".into()])).await;
     let mut asked = question("crashloop_backoff");
     let healthy = detector.analyze(&asked).await.diagnosis;
@@ -228,11 +229,44 @@ async fn what_is_healthy_elsewhere_or_unknown_is_said_to_be_so() {
 #[tokio::test]
 async fn a_kind_that_is_refused_does_not_hold_up_the_others() {
     let api = FakeApi::new();
-    web(&api, &[spec("shop:1.0"), spec("shop:9.9")], waiting(&ago(20), "ErrImagePull", "shop:9.9: not found"));
+    web(&api, &[spec("shop:1.0"), spec("shop:9.9")], &waiting(&ago(20), "ErrImagePull", "shop:9.9: not found"));
     for path in ["/nodes", "/configmaps", "/statefulsets"] {
         api.fail("list", path, 403, usize::MAX);
     }
     let (detector, _env) = detector(&api, Scope::All).await;
     assert_eq!(detector.alerts().len(), 1);
     assert_eq!(detector.counts().workloads, 1);
+}
+
+#[tokio::test]
+async fn what_the_last_revision_of_a_stateful_set_changed_is_read_when_it_is_asked_for() {
+    let api = FakeApi::new();
+    let owner = Some(("StatefulSet", "db"));
+    let revision = |number: i64, mode: &str| {
+        let mut spec = spec("db:1.0");
+        spec["containers"][0]["env"] = json!([{"name": "STORE_MODE", "value": mode}]);
+        put::<ControllerRevision>(
+            &api,
+            json!({"metadata": meta(&format!("db-{number}"), owner), "revision": number, "data": {"spec": {"template": {"$patch": "replace", "spec": spec}}}}),
+        );
+        spec
+    };
+    revision(1, "fast");
+    let current = revision(2, "fsat");
+    put::<StatefulSet>(
+        &api,
+        json!({"metadata": meta("db", None), "spec": {"replicas": 1, "selector": {}, "serviceName": "db", "template": {}}, "status": {"replicas": 1, "updateRevision": "db-2"}}),
+    );
+    let mut pod = meta("db-0", owner);
+    pod["labels"] = json!({"controller-revision-hash": "db-2"});
+    put::<Pod>(&api, json!({"metadata": pod, "spec": current, "status": crashing()}));
+    api.set_log("db-0", "fatal: STORE_MODE fsat is not known\n");
+    let (detector, _env) = detector(&api, Scope::All).await;
+    let mut asked = question("crashloop_backoff");
+    asked.resource = ResourceRef { kind: "StatefulSet".into(), name: "db".into(), namespace: "shop".into() };
+    let diagnosis = detector.analyze(&asked).await.diagnosis;
+    assert_eq!(diagnosis.cause.class, CauseClass::BadConfiguration, "{}", diagnosis.cause.statement);
+    assert!(diagnosis.cause.statement.contains("STORE_MODE"), "{}", diagnosis.cause.statement);
+    // Only a Deployment has an action that goes back.
+    assert!(diagnosis.actions.is_empty());
 }
