@@ -1,4 +1,7 @@
-//! The stream of alerts of one client: everything that is open, SYNCED, then each change, and a heartbeat now and then.
+//! The stream of alerts of one client: what is open, SYNCED, then each change, and a heartbeat now and then.
+//!
+//! Alerts are told at once, also while the first look at the cluster goes on; SYNCED waits for its end, because the client
+//! closes whatever it was not told until then.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +12,7 @@ use futures::Stream;
 use proto::v1::AlertEvent;
 use proto::v1::alert_event::Kind;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -17,8 +20,9 @@ use tonic::Status;
 use crate::metrics::Metrics;
 use crate::{Eyes, convert};
 
-/// How often a client that came early looks whether the first look at the cluster is complete.
-const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// How soon, and how rarely at last, it is looked whether everything was looked at.
+const FIRST_CHECK: Duration = Duration::from_millis(20);
+const LAST_CHECK: Duration = Duration::from_secs(1);
 
 /// One client's stream. It is read at the client's pace: what the client does not fetch waits in the channel of changes,
 /// which is bounded, and a client that falls behind that is told to connect again.
@@ -27,8 +31,10 @@ pub(crate) struct Feed<E> {
     /// Namespace that is asked for; empty for all.
     namespace: String,
     queue: VecDeque<AlertEvent>,
-    /// Changes after the alerts that were told; none before the first look is complete.
-    changes: Option<Receiver<Transition>>,
+    /// Changes after the alerts that were open when the stream began.
+    changes: Receiver<Transition>,
+    synced: bool,
+    check: Duration,
     heartbeat: Interval,
     stop: CancellationToken,
     over: bool,
@@ -47,7 +53,24 @@ impl<E: Eyes> Feed<E> {
     ) -> Self {
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { eyes, namespace, queue: VecDeque::new(), changes: None, heartbeat, stop, over: false, metrics, method }
+        let (alerts, changes) = eyes.watch();
+        let mut feed = Self {
+            eyes,
+            namespace,
+            queue: VecDeque::new(),
+            changes,
+            synced: false,
+            check: FIRST_CHECK,
+            heartbeat,
+            stop,
+            over: false,
+            metrics,
+            method,
+        };
+        for alert in &alerts {
+            feed.tell(alert);
+        }
+        feed
     }
 
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<AlertEvent, Status>> + Send {
@@ -68,44 +91,37 @@ impl<E: Eyes> Feed<E> {
             if let Some(event) = self.queue.pop_front() {
                 return Some(Ok(event));
             }
-            let Some(changes) = &mut self.changes else {
-                // "Nothing fires" would be a lie before everything was looked at: the client would close what is open.
-                if self.eyes.status().pending.is_none() {
-                    self.tell_all();
-                    continue;
+            if !self.synced && self.eyes.pending().is_none() {
+                // What the first look has found was sent before it was said to be complete: it is in the channel.
+                loop {
+                    match self.changes.try_recv() {
+                        Ok(change) => self.tell(change.alert()),
+                        Err(TryRecvError::Empty) => break,
+                        Err(TryRecvError::Lagged(missed)) => return Some(Err(self.behind(missed))),
+                        Err(TryRecvError::Closed) => return Some(Err(self.end("the watching has ended"))),
+                    }
                 }
-                tokio::select! {
-                    biased;
-                    () = self.stop.cancelled() => return Some(Err(self.end("the server is stopping"))),
-                    _ = self.heartbeat.tick() => return Some(Ok(event(Kind::Heartbeat, None))),
-                    () = tokio::time::sleep(FIRST_LOOK) => continue,
-                }
-            };
+                self.synced = true;
+                self.queue.push_back(event(Kind::Synced, None));
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Some(Err(self.end("the server is stopping"))),
-                change = changes.recv() => match change {
+                change = self.changes.recv() => match change {
                     Ok(change) => self.tell(change.alert()),
-                    // The client takes a new connection as a new full account, which makes good for what it missed.
-                    Err(RecvError::Lagged(missed)) => {
-                        let why = format!("this stream fell {missed} changes behind; connect again for a full account");
-                        return Some(Err(self.end(why)));
-                    }
+                    Err(RecvError::Lagged(missed)) => return Some(Err(self.behind(missed))),
                     Err(RecvError::Closed) => return Some(Err(self.end("the watching has ended"))),
                 },
                 _ = self.heartbeat.tick() => return Some(Ok(event(Kind::Heartbeat, None))),
+                () = tokio::time::sleep(self.check), if !self.synced => self.check = (self.check * 2).min(LAST_CHECK),
             }
         }
     }
 
-    /// Everything that is open, and that it is everything.
-    fn tell_all(&mut self) {
-        let (alerts, changes) = self.eyes.watch();
-        self.changes = Some(changes);
-        for alert in &alerts {
-            self.tell(alert);
-        }
-        self.queue.push_back(event(Kind::Synced, None));
+    /// The client takes a new connection as a new full account, which makes good for what it missed.
+    fn behind(&mut self, missed: u64) -> Status {
+        self.end(format!("this stream fell {missed} changes behind; connect again for a full account"))
     }
 
     fn tell(&mut self, alert: &Alert) {

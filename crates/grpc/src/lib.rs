@@ -38,7 +38,10 @@ pub trait Eyes: Send + Sync + 'static {
     /// Finds the cause of what is wrong with a resource.
     fn analyze(&self, question: Question) -> impl Future<Output = Diagnosis> + Send;
 
-    /// How far the watching is.
+    /// Why the absence of an alert means nothing yet; none once everything was looked at. Asked often: it must be cheap.
+    fn pending(&self) -> Option<String>;
+
+    /// How much is watched.
     fn status(&self) -> WatcherStatus;
 }
 
@@ -55,11 +58,9 @@ pub struct Question {
     pub failed: Vec<AIInsightSuggestedAction>,
 }
 
-/// How far the watching is, and how much is watched.
+/// How much is watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatcherStatus {
-    /// Why not everything was looked at yet; none once it was. Until then, silence about a fault means nothing.
-    pub pending: Option<String>,
     /// The namespaces, in words.
     pub scope: String,
     /// Workloads.

@@ -36,8 +36,8 @@ fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-fn summary(status: &WatcherStatus) -> String {
-    let WatcherStatus { pending, scope, workloads, pods, alerts } = status;
+fn summary(status: &WatcherStatus, pending: Option<String>) -> String {
+    let WatcherStatus { scope, workloads, pods, alerts } = status;
     match pending {
         Some(why) => format!("The first look at {scope} is not complete: {why}"),
         None => format!("Watching {scope}: {workloads} workloads, {pods} pods, {alerts} open alerts"),
@@ -67,11 +67,11 @@ impl<E: Eyes> ChatCliService for Service<E> {
         &self,
         _: Request<v1::GetWatcherStatusRequest>,
     ) -> Result<Response<v1::GetWatcherStatusResponse>, Status> {
-        let status = self.eyes.status();
+        let (status, pending) = (self.eyes.status(), self.eyes.pending());
         Ok(Response::new(v1::GetWatcherStatusResponse {
-            active: status.pending.is_none(),
+            active: pending.is_none(),
             deployment: format!("{} targets", status.workloads),
-            status_summary: summary(&status),
+            status_summary: summary(&status, pending),
             alert_count: number(status.alerts),
             // Nothing is sampled: the present state is all that is kept.
             snapshot_count: 0,
@@ -81,7 +81,7 @@ impl<E: Eyes> ChatCliService for Service<E> {
     }
 
     async fn health(&self, _: Request<v1::HealthRequest>) -> Result<Response<v1::HealthResponse>, Status> {
-        let status = match self.eyes.status().pending {
+        let status = match self.eyes.pending() {
             None => ServingStatus::Serving,
             Some(_) => ServingStatus::NotServing,
         };
@@ -92,10 +92,9 @@ impl<E: Eyes> ChatCliService for Service<E> {
         &self,
         request: Request<v1::GetAlertsRequest>,
     ) -> Result<Response<v1::GetAlertsResponse>, Status> {
-        let status = self.eyes.status();
-        if status.pending.is_some() {
-            // An empty list would be read as "all is well".
-            return Err(Status::unavailable(format!("{}; ask again in a moment", summary(&status))));
+        if let Some(why) = self.eyes.pending() {
+            // A list that is not complete would be read as "all else is well".
+            return Err(Status::unavailable(format!("not everything was looked at yet: {why}; ask again in a moment")));
         }
         let wanted = request.into_inner();
         let matches = |filter: &str, value: &str| filter.is_empty() || filter == value;

@@ -165,14 +165,12 @@ impl Eyes for Fake {
         }
     }
 
+    fn pending(&self) -> Option<String> {
+        self.pending.lock().unwrap().clone()
+    }
+
     fn status(&self) -> WatcherStatus {
-        WatcherStatus {
-            pending: self.pending.lock().unwrap().clone(),
-            scope: "all namespaces".into(),
-            workloads: 2,
-            pods: 5,
-            alerts: self.open.lock().unwrap().len(),
-        }
+        WatcherStatus { scope: "all namespaces".into(), workloads: 2, pods: 5, alerts: self.open.lock().unwrap().len() }
     }
 }
 

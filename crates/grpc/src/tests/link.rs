@@ -104,9 +104,12 @@ async fn nothing_is_said_to_be_all_before_everything_was_looked_at() {
 
     let mut link = Link::start(server.settings());
     assert_eq!(link.next().await, LinkEvent::Begin);
+    // What is found meanwhile is told at once.
     eyes.fire(alert("a", "shop", "web"));
-    *eyes.pending.lock().unwrap() = None;
     assert_eq!(link.next_alert().await.id, "a");
+    eyes.fire(alert("b", "shop", "api"));
+    *eyes.pending.lock().unwrap() = None;
+    assert_eq!(link.next_alert().await.id, "b");
     assert_eq!(link.next().await, LinkEvent::Synced);
     server.stop().await;
 }
