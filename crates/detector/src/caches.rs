@@ -18,9 +18,6 @@ use crate::seen::{self, Digest, Seen};
 
 /// Namespaces that hold no workloads.
 const EMPTY: [&str; 2] = ["kube-node-lease", "kube-public"];
-/// How long one watch lasts. The default of under five minutes doubles the requests of an idle server for nothing.
-const WATCH_SECONDS: u32 = 590;
-
 /// The kinds that must be there before anything is concluded.
 pub(crate) const KINDS: [&str; 8] =
     ["Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Event", "ConfigMap", "Node"];
@@ -98,7 +95,7 @@ impl Caches {
             impl Fn(&mut Seen<ConfigMap>) + Clone + Send + Sync + 'static,
         >,
     ) -> Self {
-        let nodes = hub.cache(Api::all(client.clone()), config().timeout(WATCH_SECONDS), seen::node);
+        let nodes = hub.cache(Api::all(client.clone()), config(), seen::node);
         Self {
             // A pod that has done its work has nothing to say.
             pods: watch(client, hub, scope, "status.phase!=Succeeded", prunes.pod),
@@ -123,7 +120,7 @@ fn watch<K: Digest + Resource<Scope = NamespaceResourceScope>>(
 ) -> Many<Seen<K>> {
     let with = |more: Vec<String>| -> watcher::Config {
         let all: Vec<String> = more.into_iter().chain([fields.to_owned()]).filter(|field| !field.is_empty()).collect();
-        let config = config().timeout(WATCH_SECONDS);
+        let config = config();
         if all.is_empty() { config } else { config.fields(&all.join(",")) }
     };
     let caches = match scope {

@@ -25,7 +25,7 @@ use crate::index::Index;
 use crate::key::{Key, Kind};
 use crate::seen::{OwnerKind, observed};
 use crate::view::{self, of_pod, of_set};
-use crate::work::Work;
+use kit::work::Work;
 
 /// Changes that a receiver may be behind before it has to take a new snapshot.
 const BACKLOG: usize = 1024;

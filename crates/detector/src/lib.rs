@@ -12,7 +12,6 @@ mod index;
 mod key;
 mod seen;
 mod view;
-mod work;
 
 use std::sync::{Arc, OnceLock};
 

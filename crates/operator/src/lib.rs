@@ -11,7 +11,9 @@ mod caches;
 pub mod issue;
 pub mod remediation_plan;
 mod servers;
-mod work;
+
+#[cfg(test)]
+mod tests;
 
 use domain::incident;
 use jiff::SignedDuration;

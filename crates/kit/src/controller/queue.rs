@@ -1,13 +1,13 @@
-//! The work queue of one controller: no key twice, no key on two workers, a due time per key.
+//! The work queue of one controller: what is due, how often in a row it failed, how fast a change may bring it forward.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::cache::Key;
+use crate::work::Work;
 
 /// How many reconciles of one key may follow each other at once.
 const BURST: u32 = 50;
@@ -18,96 +18,68 @@ const PACE: Duration = Duration::from_millis(200);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-struct State {
-    ready: VecDeque<Key>,
-    /// What stands in `ready`.
-    queued: HashSet<Key>,
-    /// What a worker has.
-    running: HashSet<Key>,
-    /// What changed while a worker had it.
-    again: HashSet<Key>,
-    due: BTreeSet<(Instant, Key)>,
-    due_at: HashMap<Key, Instant>,
+struct Pace {
     failures: HashMap<Key, u32>,
     /// Keys that a change may not bring forward of this time.
     not_before: HashMap<Key, Instant>,
     /// By key: when the burst that it has used will be full again. A key at rest has no entry.
-    paced: HashMap<Key, Instant>,
+    used: HashMap<Key, Instant>,
 }
 
 /// A queue; clones share it.
 #[derive(Clone, Default)]
 pub struct Queue {
-    state: Arc<Mutex<State>>,
-    wake: Arc<Notify>,
+    work: Work<Key>,
+    pace: Arc<Mutex<Pace>>,
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for a reconcile now. A key that is waiting for its time comes forward.
     pub fn add(&self, key: impl Into<Key>) {
-        self.lock().add(key.into());
-        self.wake.notify_one();
+        let key = key.into();
+        let held = self.lock().not_before.get(&key).copied().filter(|at| *at > Instant::now());
+        match held {
+            Some(at) => self.work.add_at(key, at),
+            None => self.work.add(key),
+        }
     }
 
     /// The next key, when there is one. It is this worker's until [`Queue::done`].
     pub(super) async fn take(&self) -> Key {
-        loop {
-            let next_due = {
-                let mut state = self.lock();
-                state.bring_forward(Instant::now());
-                if let Some(key) = state.ready.pop_front() {
-                    state.queued.remove(&key);
-                    state.running.insert(key.clone());
-                    if !state.ready.is_empty() {
-                        self.wake.notify_one();
-                    }
-                    return key;
-                }
-                state.due.first().map(|(at, _)| *at)
-            };
-            match next_due {
-                Some(at) => drop(tokio::time::timeout_at(at, self.wake.notified()).await),
-                None => self.wake.notified().await,
-            }
-        }
+        self.work.take().await
     }
 
-    /// A worker is through with a key; it is due again after `delay`, or at once when it changed meanwhile.
+    /// A worker is through with a key; it is due again after `delay`, or as soon as its pace allows when it changed
+    /// meanwhile.
     pub(super) fn done(&self, key: &Key, delay: Duration) {
         let now = Instant::now();
-        let mut state = self.lock();
-        state.running.remove(key);
-        state.pace(key, delay, now);
-        if state.again.remove(key) {
-            state.add(key.clone());
+        let soonest = self.lock().pace(key, delay, now, self.work.len());
+        let at = if self.work.finish(key) { soonest } else { (now + delay).max(soonest) };
+        if at > now {
+            self.work.add_at(key.clone(), at);
         } else {
-            state.wait_until(key.clone(), now + delay);
+            self.work.add(key.clone());
         }
-        drop(state);
-        // The one that waits may wait for a later time.
-        self.wake.notify_one();
     }
 
     /// The object of a key is gone.
     pub(super) fn forget(&self, key: &Key) {
-        let mut state = self.lock();
-        state.running.remove(key);
-        state.failures.remove(key);
-        state.not_before.remove(key);
-        state.paced.remove(key);
-        if state.again.remove(key) {
-            state.add(key.clone());
-        }
+        let mut pace = self.lock();
+        pace.failures.remove(key);
+        pace.not_before.remove(key);
+        pace.used.remove(key);
+        drop(pace);
+        self.work.done(key.clone(), None);
     }
 
     /// Counts a failure; returns how many there were in a row.
     pub(super) fn failed(&self, key: &Key) -> u32 {
-        let mut state = self.lock();
-        let failures = state.failures.entry(key.clone()).or_default();
+        let mut pace = self.lock();
+        let failures = pace.failures.entry(key.clone()).or_default();
         *failures = failures.saturating_add(1);
         *failures
     }
@@ -118,29 +90,11 @@ impl Queue {
     }
 }
 
-impl State {
-    fn add(&mut self, key: Key) {
-        if let Some(at) = self.due_at.remove(&key) {
-            self.due.remove(&(at, key.clone()));
-        }
-        if self.running.contains(&key) {
-            self.again.insert(key);
-        } else if let Some(at) = self.not_before.get(&key).copied().filter(|at| *at > Instant::now()) {
-            self.wait_until(key, at);
-        } else if self.queued.insert(key.clone()) {
-            self.ready.push_back(key);
-        }
-    }
-
-    fn wait_until(&mut self, key: Key, at: Instant) {
-        self.due.insert((at, key.clone()));
-        self.due_at.insert(key, at);
-    }
-
-    /// Decides how soon a change may bring a key forward, now that it was worked on.
-    fn pace(&mut self, key: &Key, delay: Duration, now: Instant) {
-        let full = self.paced.get(key).copied().filter(|at| *at > now).unwrap_or(now) + PACE;
-        self.paced.insert(key.clone(), full);
+impl Pace {
+    /// Decides how soon a change may bring a key forward, now that it was worked on. `live` is how many keys there are.
+    fn pace(&mut self, key: &Key, delay: Duration, now: Instant, live: usize) -> Instant {
+        let full = self.used.get(key).copied().filter(|at| *at > now).unwrap_or(now) + PACE;
+        self.used.insert(key.clone(), full);
         let wait = if self.failures.contains_key(key) {
             delay.min(AFTER_FAILURE)
         } else if full > now + PACE * BURST {
@@ -153,17 +107,9 @@ impl State {
         } else {
             self.not_before.insert(key.clone(), now + wait);
         }
-        if self.paced.len() > 2 * (self.due_at.len() + self.running.len() + self.queued.len() + 16) {
-            self.paced.retain(|_, at| *at > now);
+        if self.used.len() > 2 * (live + 16) {
+            self.used.retain(|_, at| *at > now);
         }
-    }
-
-    fn bring_forward(&mut self, now: Instant) {
-        while self.due.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, key)) = self.due.pop_first() {
-                self.due_at.remove(&key);
-                self.add(key);
-            }
-        }
+        now + wait
     }
 }

@@ -195,7 +195,8 @@ impl Leadership {
         let patience = times.duration.saturating_sub(times.renew);
         let mut known = true;
         loop {
-            tokio::time::sleep(if known { times.renew } else { times.renew / 5 }).await;
+            let wait = if known { times.renew } else { times.renew / 5 };
+            tokio::time::sleep_until((Instant::now() + wait).min(self.renewed + patience)).await;
             let asked = Instant::now();
             let lease = known.then_some(&self.lease);
             let answer =

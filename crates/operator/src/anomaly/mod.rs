@@ -27,9 +27,10 @@ use kit::cache::{Cache, Change, Key};
 use kit::clock::Clock;
 use kit::controller::{Env, chain};
 use kube::{Client, ResourceExt};
+use tokio::time::Instant;
 
-use crate::work::Work;
 pub use index::{Index, Known};
+use kit::work::Work;
 
 /// Roots that are worked on at once.
 const WORKERS: usize = 12;
@@ -119,7 +120,7 @@ impl Correlator {
                     let firing = self.index.still_firing(&key);
                     if !firing.is_empty() {
                         self.pending().entry(root.clone()).or_default().extend(firing);
-                        self.work.add_after(root, LATE);
+                        self.work.add_at(root, Instant::now() + LATE);
                     }
                 }
             }
@@ -234,7 +235,7 @@ pub fn start(
         index: index.clone(),
         operator_namespace: operator_namespace.to_owned(),
         clock: env.clock.clone(),
-        work: Work::new(),
+        work: Work::default(),
         pending: Arc::default(),
     };
     // Issues first: an anomaly must find the Issue that is there.
@@ -256,7 +257,7 @@ pub fn start(
                     tracing::warn!(root = %root, retry_in_s = 1, "correlation failed: {why}");
                     c.requeue(&root);
                 }
-                c.work.done(&root);
+                c.work.done(root, None);
             }
             Ok::<_, std::convert::Infallible>(())
         });
@@ -274,6 +275,6 @@ impl Correlator {
             .map(|a| Key::of(a.as_ref()))
             .collect();
         self.pending().entry(root.clone()).or_default().extend(open);
-        self.work.add_after(root.clone(), Duration::from_secs(1));
+        self.work.add_at(root.clone(), Instant::now() + Duration::from_secs(1));
     }
 }

@@ -26,10 +26,11 @@ use kit::controller::{Env, chain};
 use kube::{Client, ResourceExt};
 use ports::server_link::LinkEvent;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::servers::Servers;
-use crate::work::Work;
 use book::{Book, Todo};
+use kit::work::Work;
 
 /// Alerts that are written at once.
 const WORKERS: usize = 8;
@@ -89,7 +90,7 @@ pub(crate) struct Bridge {
 impl Bridge {
     fn new(client: Client, servers: Vec<String>, operator_namespace: &str, clock: Arc<dyn Clock>) -> Self {
         let book = Arc::new(Book::new(servers, operator_namespace));
-        Self { client, book, work: Work::new(), clock }
+        Self { client, book, work: Work::default(), clock }
     }
 
     /// Takes in what a server tells.
@@ -162,10 +163,10 @@ impl Bridge {
             Some(why) => {
                 let delay = backoff(self.book.failed(&key));
                 tracing::warn!(alert = %key, retry_in_s = delay.as_secs_f64(), "the alert is not recorded yet: {why}");
-                self.work.add_after(key.clone(), delay);
+                self.work.add_at(key.clone(), Instant::now() + delay);
             }
         }
-        self.work.done(&key);
+        self.work.done(key, None);
     }
 }
 

@@ -1,4 +1,6 @@
 //! The keys that workers look at: none twice, none on two workers, each with at most one time of its own.
+//!
+//! What lives here: the bare queue. What does not: pace and failures of a controller's objects (`controller`).
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -20,7 +22,7 @@ struct State<K> {
 }
 
 /// The queue; clones share it.
-pub(crate) struct Work<K> {
+pub struct Work<K> {
     state: Arc<Mutex<State<K>>>,
     wake: Arc<Notify>,
 }
@@ -51,13 +53,20 @@ impl<K: Clone + Eq + Hash + Ord> Work<K> {
     }
 
     /// Asks for a look at a key now.
-    pub(crate) fn add(&self, key: K) {
+    pub fn add(&self, key: K) {
         self.lock().add(key);
         self.wake.notify_one();
     }
 
+    /// Asks for a look at a key at an instant. One that is asked for earlier keeps the earlier time.
+    pub fn add_at(&self, key: K, at: Instant) {
+        self.lock().add_at(key, at);
+        // The one that waits may wait for a later time.
+        self.wake.notify_one();
+    }
+
     /// The next key; it is this worker's until [`Work::done`].
-    pub(crate) async fn take(&self) -> K {
+    pub async fn take(&self) -> K {
         loop {
             let next = {
                 let mut state = self.lock();
@@ -79,19 +88,31 @@ impl<K: Clone + Eq + Hash + Ord> Work<K> {
         }
     }
 
-    /// The worker is through with a key; it is looked at again at once when it changed meanwhile, or else at `next`.
-    pub(crate) fn done(&self, key: K, next: Option<Instant>) {
+    /// The worker is through with a key; returns whether somebody asked for it meanwhile. It is not queued for that.
+    pub fn finish(&self, key: &K) -> bool {
         let mut state = self.lock();
-        state.running.remove(&key);
-        if state.again.remove(&key) {
-            state.add(key);
+        state.running.remove(key);
+        state.again.remove(key)
+    }
+
+    /// The worker is through with a key; it is looked at again at once when it changed meanwhile, or else at `next`.
+    pub fn done(&self, key: K, next: Option<Instant>) {
+        if self.finish(&key) {
+            self.add(key);
         } else if let Some(at) = next {
-            state.due.insert((at, key.clone()));
-            state.due_at.insert(key, at);
+            self.add_at(key, at);
         }
-        drop(state);
-        // The one that waits may wait for a later time.
-        self.wake.notify_one();
+    }
+
+    /// How many keys are waiting, with a worker, or have a time of their own.
+    pub fn len(&self) -> usize {
+        let state = self.lock();
+        state.queued.len() + state.running.len() + state.due_at.len()
+    }
+
+    /// Whether there are none of these.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -105,6 +126,21 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
         } else if self.queued.insert(key.clone()) {
             self.ready.push_back(key);
         }
+    }
+
+    fn add_at(&mut self, key: K, at: Instant) {
+        // What is queued comes before any time.
+        if self.queued.contains(&key) {
+            return;
+        }
+        if let Some(known) = self.due_at.get(&key).copied() {
+            if known <= at {
+                return;
+            }
+            self.due.remove(&(known, key.clone()));
+        }
+        self.due.insert((at, key.clone()));
+        self.due_at.insert(key, at);
     }
 
     fn bring_forward(&mut self, now: Instant) {
