@@ -18,8 +18,8 @@ test: ## Run every test: pure ones, those on a real API server, those on real po
 bench: ## Measure detection, planning, storm, first look, memory, and print them beside their targets.
 	$(XTASK) bench $(BENCH_ARGS)
 
-cluster: ## Start a local Kubernetes with real pods and print how to use it (MODE=node|control-plane).
-	$(XTASK) cluster up $(if $(MODE),--mode $(MODE),--mode node)
+cluster: ## Start a local Kubernetes with real pods and print how to use it (MODE=node|control-plane, NODES=… simulated ones).
+	$(XTASK) cluster up $(if $(MODE),--mode $(MODE),--mode node) $(if $(NODES),--nodes $(NODES))
 
 cluster-down: ## Stop the clusters of `make cluster` and `make demo` and remove everything they left on the machine (NAME=… for another).
 	$(XTASK) cluster down $(if $(NAME),--name $(NAME))

@@ -18,6 +18,9 @@ pub enum Command {
         /// Name of the cluster.
         #[arg(long, default_value = "dev")]
         name: String,
+        /// Simulated nodes for a control plane, by kwok; their pods run at once and do nothing.
+        #[arg(long, default_value_t = 0)]
+        nodes: u32,
     },
     /// Stops a cluster and removes what it left on the machine.
     Down {
@@ -60,8 +63,11 @@ fn mode(text: &str) -> Result<Mode, String> {
 /// Says what failed and what mends it.
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Up { mode, name } => {
+        Command::Up { mode, name, nodes } => {
             let cluster = cluster::up(&name, mode)?;
+            if nodes > 0 {
+                local::simulate_nodes(&cluster.name, nodes)?;
+            }
             println!("export KUBECONFIG={}", cluster.kubeconfig.display());
         }
         Command::Down { name, all } => down(name, all)?,

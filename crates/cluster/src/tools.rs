@@ -43,6 +43,9 @@ const METRICS_SERVER: Tool = Tool {
     packages: &[("sigs.k8s.io/metrics-server/cmd/metrics-server", "metrics-server")],
 };
 
+const KWOK: Tool =
+    Tool { name: "kwok", module: "sigs.k8s.io/kwok", packages: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")] };
+
 /// Folder that holds built tools.
 ///
 /// # Errors
@@ -105,6 +108,14 @@ pub fn metrics_server() -> anyhow::Result<PathBuf> {
     Ok(ensure_built(&METRICS_SERVER)?.join("metrics-server"))
 }
 
+/// kwok, which plays the kubelets of nodes that do not exist.
+///
+/// # Errors
+/// When Go is missing or the build fails.
+pub fn kwok() -> anyhow::Result<PathBuf> {
+    Ok(ensure_built(&KWOK)?.join("kwok"))
+}
+
 /// Folder with the pinned modules, in this checkout.
 fn modules() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools")
@@ -160,7 +171,7 @@ mod tests {
         assert_eq!(pinned("module x\n\nrequire a.b/c v1.2.3\n", "a.b/c").as_deref(), Some("v1.2.3"));
         assert_eq!(pinned("require (\n\ta.b/c v1.2.3 // indirect\n)\n", "a.b/c").as_deref(), Some("v1.2.3"));
         assert_eq!(pinned("replace a.b/c => a.b/c v9\n", "a.b/c"), None);
-        for tool in [KUBERNETES, ETCD, COREDNS, METRICS_SERVER] {
+        for tool in [KUBERNETES, ETCD, COREDNS, METRICS_SERVER, KWOK] {
             assert!(version(&tool).unwrap().starts_with('v'), "{}", tool.name);
         }
     }

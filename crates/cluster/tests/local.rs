@@ -16,7 +16,7 @@ impl Drop for Ends {
     }
 }
 
-/// Whatever a cluster could leave on the machine.
+/// Whatever the cluster with a node could leave on the machine; the other ones here have none of it.
 fn traces() -> BTreeSet<String> {
     let mut traces = BTreeSet::new();
     let mut add = |what: &str, command: &str| {
@@ -29,12 +29,12 @@ fn traces() -> BTreeSet<String> {
     add("netns", "ls /run/netns 2>/dev/null");
     add("rules", "nft list ruleset 2>/dev/null");
     add("route", "ip route 2>/dev/null");
-    add("process", "grep -la chatcli-aiops-[0-9]*/leftover /proc/[0-9]*/cmdline 2>/dev/null");
+    add("process", "grep -la chatcli-aiops-[0-9]*/leftover-n /proc/[0-9]*/cmdline 2>/dev/null");
     // Folders that containerd, the kubelet and the network plugins choose themselves.
     add("folder", "ls -d /run/containerd/* /var/lib/kubelet/* /var/lib/containerd /opt/containerd 2>/dev/null");
     add("record", "ls /var/lib/cni/results/chatcli_leftover* /var/lib/cni/results/cni-loopback* 2>/dev/null");
-    add("log", "find /var/log/containers /var/log/pods -lname '*leftover*' 2>/dev/null");
-    add("state", "ls -d \"${TMPDIR:-/tmp}\"/chatcli-aiops-*/*leftover* 2>/dev/null");
+    add("log", "find /var/log/containers /var/log/pods -lname '*leftover-n*' 2>/dev/null");
+    add("state", "ls -d \"${TMPDIR:-/tmp}\"/chatcli-aiops-*/*leftover-n* 2>/dev/null");
     traces
 }
 
@@ -67,6 +67,19 @@ fn two_control_planes_run_side_by_side() {
         local::down(name).unwrap();
         assert!(local::status(name).is_err());
     }
+}
+
+#[test]
+fn simulated_nodes_run_many_pods_without_machines() {
+    let _ends = Ends("leftover-s");
+    let cluster = local::up("leftover-s", Mode::ControlPlane).unwrap();
+    local::simulate_nodes("leftover-s", 5).unwrap();
+    cluster.run_kubectl(&["create", "deployment", "many", "--image=shop:1.0", "--replicas=200"]).unwrap();
+    cluster.run_kubectl(&["rollout", "status", "deployment/many", "--timeout=60s"]).unwrap();
+    // More of them, later, and the ones that are there stay.
+    local::simulate_nodes("leftover-s", 8).unwrap();
+    let nodes = cluster.run_kubectl(&["get", "nodes", "-o", "name"]).unwrap();
+    assert_eq!(nodes.lines().count(), 8);
 }
 
 #[test]

@@ -93,6 +93,11 @@ impl Fault {
         cluster.run_kubectl(&all).map(drop)
     }
 
+    /// What a person types about a fault that is theirs to mend.
+    pub fn mending_line(self) -> String {
+        format!("kubectl -n production rollout undo deployment/{}   (a person mends it)", self.workload())
+    }
+
     /// What a person does about a fault that is theirs to mend.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `xtask demo`: a real fault on a real cluster, and what the platform makes of it, as it happens.
 
 mod fault;
+mod page;
 mod processes;
 mod story;
 

@@ -10,11 +10,13 @@ use anyhow::{Context, bail};
 use cluster::Cluster;
 use serde_json::Value;
 
-use super::Stop;
 use super::fault::Fault;
 use super::processes::Processes;
+use super::{Stop, page};
 
 const KINDS: [&str; 6] = ["anomalies", "issues", "aiinsights", "remediationplans", "approvalrequests", "postmortems"];
+/// Column at which the text of a line begins.
+const TEXT: usize = 34;
 /// A demo that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(170);
 
@@ -29,6 +31,7 @@ pub struct Story<'a> {
     issue: Option<String>,
     report: Option<String>,
     over: bool,
+    width: usize,
 }
 
 impl<'a> Story<'a> {
@@ -52,6 +55,7 @@ impl<'a> Story<'a> {
             issue: None,
             report: None,
             over: false,
+            width: page::width(),
         })
     }
 
@@ -60,7 +64,8 @@ impl<'a> Story<'a> {
     /// # Errors
     /// When it is not over in time, a process ends, or Ctrl-C is pressed.
     pub fn tell(&mut self, began: Instant, stop: &Stop, processes: &mut Processes) -> anyhow::Result<()> {
-        println!("\n  since fault   since last");
+        println!("\n{:>10} {:>10}", "since", "since");
+        println!("{:>10} {:>10}\n", "fault", "last line");
         while !(self.over && self.report.is_some()) {
             stop.check()?;
             processes.check()?;
@@ -104,7 +109,7 @@ impl<'a> Story<'a> {
                     for proof in
                         object.pointer("/status/rootCause/proof").and_then(Value::as_array).into_iter().flatten()
                     {
-                        println!("{:>38}{}", "· ", proof.pointer("/rule").and_then(Value::as_str).unwrap_or_default());
+                        self.aside("· ", proof.pointer("/rule").and_then(Value::as_str).unwrap_or_default());
                     }
                 }
             }
@@ -137,7 +142,7 @@ impl<'a> Story<'a> {
                     .filter(|text| !text.is_empty())
                     .unwrap_or(resolution);
                 if self.say(began, seen, &format!("{name}/escalated"), "escalated", why) && self.fault.is_for_people() {
-                    println!("{:>38}a person mends it: kubectl rollout undo", "");
+                    self.aside("$ ", &self.fault.mending_line());
                     self.fault.mend_by_hand(self.cluster)?;
                 }
             }
@@ -192,7 +197,7 @@ impl<'a> Story<'a> {
             )
         {
             let annotation = "platform.chatcli.io/approve=demo:seen on screen";
-            println!("{:>38}kubectl annotate approvalrequest {name} {annotation:?}", "$ ");
+            self.aside("$ ", &format!("kubectl -n production annotate approvalrequest {name} {annotation:?}"));
             self.cluster.run_kubectl(&["-n", "production", "annotate", "approvalrequest", name, annotation])?;
         }
         if state == "Approved" {
@@ -211,8 +216,13 @@ impl<'a> Story<'a> {
         let last = self.last.map_or(since, |last| seen.saturating_duration_since(last).as_secs_f64());
         self.last = Some(seen);
         let (bold, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-        println!("{since:>10.2} s {last:>10.2} s   {bold}{word:<11}{plain} {text}");
+        println!("{since:>8.2} s {last:>8.2} s  {bold}{word:<10}{plain}  {}", page::wrap(text, TEXT, self.width));
         true
+    }
+
+    /// Prints a line that belongs to the one before.
+    fn aside(&self, mark: &str, text: &str) {
+        println!("{:TEXT$}{mark}{}", "", page::wrap(text, TEXT + 2, self.width));
     }
 
     /// Prints the post-mortem for people.
@@ -224,14 +234,21 @@ impl<'a> Story<'a> {
         let text = self.cluster.run_kubectl(&["-n", "production", "get", "postmortem", name, "-o", "json"])?;
         let object: Value = serde_json::from_str(&text)?;
         let status = |key: &str| object.pointer(&format!("/status/{key}")).and_then(Value::as_str).unwrap_or_default();
-        println!("\n── Post-mortem {name} ──\n{}\n", status("summary"));
+        println!("\n── Post-mortem {name} ──\n\n{}\n", page::wrap(status("summary"), 0, self.width));
         for (title, key) in [("Root cause", "rootCause"), ("Impact", "impact"), ("Duration", "duration")] {
-            println!("{title}: {}", status(key));
+            if !status(key).is_empty() {
+                println!("{title:<11} {}", page::wrap(status(key), 12, self.width));
+            }
         }
         println!("\nTimeline");
         for entry in object.pointer("/status/timeline").and_then(Value::as_array).into_iter().flatten() {
             let field = |key: &str| entry.pointer(key).and_then(Value::as_str).unwrap_or_default();
-            println!("  {}  {:<16} {}", field("/timestamp"), field("/type"), field("/detail"));
+            println!(
+                "  {:<20}  {:<16} {}",
+                field("/timestamp"),
+                field("/type"),
+                page::wrap(field("/detail"), 41, self.width)
+            );
         }
         for (title, key) in [("Lessons", "lessonsLearned"), ("Prevention", "preventionActions")] {
             let lines: Vec<&str> = object
@@ -244,7 +261,7 @@ impl<'a> Story<'a> {
             if !lines.is_empty() {
                 println!("\n{title}");
                 for line in lines {
-                    println!("  - {line}");
+                    println!("  - {}", page::wrap(line, 4, self.width));
                 }
             }
         }

@@ -6,6 +6,7 @@ mod network;
 mod node;
 mod pki;
 mod process;
+mod simulated;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Cluster, Mode, Origin, machine};
 use lock::Lock;
 use process::Process;
+pub use simulated::simulate_nodes;
 
 /// What is recorded of a local cluster, so that it can be ended by whoever comes later.
 #[derive(Serialize, Deserialize)]
@@ -319,7 +321,7 @@ impl Local {
                     .iter()
                     .map(|p| format!("--- {}\n{}", p.name, p.last_lines(&self.dir)))
                     .collect();
-                bail!("{what} is not there after {seconds} s; the last lines of the logs:\n{}", logs.join("\n"));
+                bail!("waited {seconds} s in vain for {what}; the last lines of the logs:\n{}", logs.join("\n"));
             }
             std::thread::sleep(std::time::Duration::from_millis(60));
         }
