@@ -144,3 +144,42 @@ fn how_far_an_action_reaches() {
         "RestartDeployment on Deployment web: 2 of 2 pods are replaced or removed; Services that send to them: web, api"
     );
 }
+
+proptest::proptest! {
+    /// Whatever stands in a request: it is granted only when it covers exactly this, was approved by enough distinct
+    /// people or by a policy that would still do so, nobody said no, and the window is open.
+    #[test]
+    fn nothing_is_granted_without_an_approval(
+        state in 0..5_usize, hash in proptest::bool::ANY, forged in proptest::bool::ANY, auto_mode in proptest::bool::ANY,
+        votes in proptest::collection::vec((0..5_usize, proptest::bool::weighted(0.8)), 0..6),
+        mode in 0..3_usize, in_window in proptest::bool::ANY, there in proptest::bool::weighted(0.9),
+    ) {
+        use ApprovalRequestState as S;
+        let names = ["alice", "ALICE", "bob", "policy:shop/p/r", ""];
+        let modes = [ApprovalMode::Auto, ApprovalMode::Manual, ApprovalMode::Quorum];
+        let base = if modes[mode] == ApprovalMode::Auto { auto_rule() } else { rule("r", modes[mode]) };
+        let hours = if in_window { weekdays(12, 13, "UTC") } else { weekdays(13, 14, "UTC") };
+        let settled = settled(ApprovalPolicyRule { change_window: Some(hours), ..base });
+        let words: Vec<(&str, &str)> = votes.iter().map(|(who, yes)| (names[*who], if *yes { "approved" } else { "rejected" })).collect();
+        let asked = request(if hash { "h" } else { "other" }, if auto_mode { ApprovalMode::Auto } else { ApprovalMode::Manual });
+        let states = [S::Pending, S::Approved, S::Rejected, S::Expired, S::Approved];
+        let mut made = decided(asked, states[state], &words);
+        made.status.as_mut().unwrap().auto_approved = forged;
+        let answer = answer(&settled, there.then_some(&made));
+        let people = approvers(&made).len();
+        let needed = if modes[mode] == ApprovalMode::Quorum { 2 } else { 1 };
+        let by_policy = forged && mode == 0 && words.contains(&("policy:shop/p/r", "approved"));
+        if let Gate::Granted { by } = &answer {
+            proptest::prop_assert!(there && hash && in_window && states[state] == S::Approved);
+            proptest::prop_assert!(by_policy || (!forged && people >= needed));
+            proptest::prop_assert!(!by.is_empty());
+        }
+        if let Gate::AutoApprove { .. } = &answer {
+            proptest::prop_assert!(mode == 0 && in_window && (!there || (hash && auto_mode && states[state] == S::Pending)));
+        }
+        if there && states[state] == S::Rejected {
+            let denied = matches!(answer, Gate::Denied { .. });
+            proptest::prop_assert!(denied);
+        }
+    }
+}
