@@ -1,9 +1,10 @@
 //! `xtask cookbook`: every manifest of the production cookbook against a real API server, one line per promise.
 
-use anyhow::{Context, ensure};
 use std::path::Path;
 
+use anyhow::{Context, ensure};
 use cluster::{Cluster, Mode};
+use serde_json::Value;
 
 /// Kinds of other projects, which a bare cluster does not know.
 const FOREIGN: [&str; 1] = ["Certificate"];
@@ -59,17 +60,41 @@ fn apply_all(cluster: &Cluster) -> anyhow::Result<()> {
     )
 }
 
-/// A second apply of the same file must be no change: whatever the server dropped or altered would show as a difference.
+/// Reads every object of the file back and looks for each of its fields. A second apply or a diff would not do: what the
+/// server drops it drops both times.
 fn keeps_every_field(cluster: &Cluster, path: &Path) -> anyhow::Result<()> {
-    let output =
-        cluster.kubectl()?.args(["diff", "-f", &path.display().to_string()]).output().context("kubectl diff")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let lost: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with('+') && !line.starts_with("+++") && !line.contains("generation:"))
-        .collect();
-    ensure!(output.status.code() != Some(2) && lost.is_empty(), "lost or changed:\n{}", lost.join("\n"));
+    let sent = cluster.run_kubectl(&["create", "--dry-run=client", "-o", "json", "-f", &path.display().to_string()])?;
+    let mut objects = 0;
+    for object in serde_json::Deserializer::from_str(&sent).into_iter::<Value>() {
+        let object = object.context("kubectl printed no JSON")?;
+        objects += 1;
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (kind, name, namespace) = (text("/kind"), text("/metadata/name"), text("/metadata/namespace"));
+        let kept: Value =
+            serde_json::from_str(&cluster.run_kubectl(&["get", &kind, &name, "-n", &namespace, "-o", "json"])?)?;
+        let lost = lost(&object, &kept, "");
+        ensure!(lost.is_empty(), "{kind} {name} lost or changed:\n{}", lost.join("\n"));
+    }
+    ensure!(objects > 0, "there is no object in the file");
     Ok(())
+}
+
+/// Fields of `sent` that are not in `kept` as they were.
+fn lost(sent: &Value, kept: &Value, path: &str) -> Vec<String> {
+    match (sent, kept) {
+        (Value::Object(fields), Value::Object(others)) => fields
+            .iter()
+            .flat_map(|(name, value)| lost(value, others.get(name).unwrap_or(&Value::Null), &format!("{path}.{name}")))
+            .collect(),
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => items
+            .iter()
+            .zip(others)
+            .enumerate()
+            .flat_map(|(place, (a, b))| lost(a, b, &format!("{path}[{place}]")))
+            .collect(),
+        (a, b) if a == b => Vec::new(),
+        (a, b) => vec![format!("{path}: {a} became {b}")],
+    }
 }
 
 fn report(promise: &str, holds: bool, detail: &str) -> anyhow::Result<()> {

@@ -3,6 +3,9 @@
 //! `contract.json` holds what those definitions say: names, printer columns, and per field its type, format, default, values
 //! and whether it is required. Ours may have more fields and more values, and may require less.
 
+// Tests may panic.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::formats;
 
-/// Quantity of Kubernetes, as text or as a number.
-const QUANTITY: &str =
-    r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
-
-/// A pattern, because a rule would refuse `1e9` without quotes, which is a number but none that CEL takes here.
+/// Quantity of Kubernetes, as text or as a whole number.
 fn quantity(description: &str) -> Value {
     json!({
         "anyOf": [{"type": "integer"}, {"type": "string"}],
-        "x-kubernetes-int-or-string": true, "pattern": QUANTITY, "minimum": 0, "maxLength": 64, "description": description,
+        "x-kubernetes-int-or-string": true, "maxLength": 64, "description": description,
+        "x-kubernetes-validations": [{
+            "rule": "type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).compareTo(quantity('0')) >= 0",
+            "message": "must be a quantity of Kubernetes that is not negative, such as 500m, 2 or 512Mi",
+        }],
     })
 }
 
