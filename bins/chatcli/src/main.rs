@@ -2,6 +2,7 @@
 
 mod operator;
 mod process;
+mod server;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ enum LogFormat {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Watches the cluster, raises alerts, finds causes, and tells them by gRPC
+    Server(server::Args),
     /// Runs the controllers: from alerts to Issues, plans, their execution and the report
     Operator(operator::Args),
     /// Prints the CustomResourceDefinitions: chatcli crds | kubectl apply -f -
@@ -50,7 +53,8 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let ended = match cli.command {
-        Command::Operator(args) => operator::run(args).await,
+        Command::Server(args) => Box::pin(server::run(args)).await,
+        Command::Operator(args) => Box::pin(operator::run(args)).await,
         Command::Crds => crds(),
     };
     match ended {
@@ -64,9 +68,15 @@ async fn main() -> ExitCode {
 
 fn crds() -> anyhow::Result<()> {
     use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    for (_, text) in api::crds::manifests()? {
-        writeln!(out, "---\n{}", text.trim_end())?;
+    let mut text = String::new();
+    for (_, manifest) in api::crds::manifests()? {
+        text.push_str("---\n");
+        text.push_str(manifest.trim_end());
+        text.push('\n');
     }
-    Ok(())
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has read enough: `chatcli crds | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }

@@ -1,0 +1,133 @@
+//! The server's own metrics, under the names that chatcli 1.188 documents where they say the same.
+//!
+//! What lives here: families that are read off the watcher at each scrape, and the counter of alerts. What does not: the
+//! counters of the API client and the caches (`kit::metrics`) and of the calls (`grpc`).
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::detection::{Alert, Transition};
+use grpc::Eyes;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use super::watcher::Watcher;
+
+/// Labels of an alert; the names of 1.188.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub struct Labels {
+    severity: String,
+    r#type: String,
+}
+
+fn labels(alert: &Alert) -> Labels {
+    // The level of the resources, not the three of old, so that rules can tell high from critical.
+    let severity = format!("{:?}", alert.severity).to_lowercase();
+    Labels { severity, r#type: grpc::legacy_type(alert.signal) }
+}
+
+/// Alerts that were opened.
+pub type Opened = Family<Labels, Counter>;
+
+/// Registers everything; returns the counter that [`count`] counts in.
+pub fn register(metrics: &kit::metrics::Metrics, calls: &grpc::Metrics, watcher: &Arc<Watcher>) -> Opened {
+    let opened = Opened::default();
+    metrics.register(|registry| {
+        calls.register(registry);
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("provider", grpc::BUILTIN), ("model", "")];
+        registry.register("server", "What runs here", Info::new(build.to_vec()));
+        registry.register("watcher_alerts", "Alerts that were opened", opened.clone());
+        registry.register_collector(Box::new(Now { watcher: watcher.clone(), began: Instant::now() }));
+    });
+    opened
+}
+
+/// What is read off the watcher when somebody asks.
+struct Now {
+    watcher: Arc<Watcher>,
+    began: Instant,
+}
+
+impl fmt::Debug for Now {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Now").field("began", &self.began).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Now {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let status = self.watcher.status();
+        for (name, help, value) in [
+            ("watcher_targets_monitored", "Workloads that are watched", status.workloads),
+            ("watcher_pods", "Pods that are watched", status.pods),
+            (
+                "watcher_ready",
+                "1 once everything was looked at and every cache is filled",
+                usize::from(self.watcher.pending().is_none()),
+            ),
+        ] {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value as i64).encode(metric)?;
+        }
+        let uptime = encoder.encode_descriptor(
+            "server_uptime_seconds",
+            "Time since the process was started",
+            None,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(self.began.elapsed().as_secs_f64()).encode(uptime)?;
+        let mut open: BTreeMap<Labels, i64> = BTreeMap::new();
+        for alert in self.watcher.alerts() {
+            *open.entry(labels(&alert)).or_default() += 1;
+        }
+        let mut family =
+            encoder.encode_descriptor("watcher_alerts_open", "Alerts that are open", None, MetricType::Gauge)?;
+        for (labels, count) in &open {
+            ConstGauge::new(*count).encode(family.encode_family(labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts every alert that opens, until the process stops.
+pub async fn count<E: Eyes>(
+    opened: Opened,
+    eyes: Arc<E>,
+    stop: CancellationToken,
+) -> Result<(), std::convert::Infallible> {
+    let mut known: HashSet<String> = HashSet::new();
+    let counting = async {
+        loop {
+            let (open, mut changes) = eyes.watch();
+            let now: HashSet<String> = open.iter().map(|alert| alert.id.clone()).collect();
+            for alert in open.iter().filter(|alert| !known.contains(&alert.id)) {
+                opened.get_or_create(&labels(alert)).inc();
+            }
+            known = now;
+            loop {
+                match changes.recv().await {
+                    Ok(Transition::Resolved(alert)) => drop(known.remove(&alert.id)),
+                    Ok(Transition::Firing(alert)) => {
+                        opened.get_or_create(&labels(&alert)).inc();
+                        known.insert(alert.id);
+                    }
+                    Ok(Transition::Changed(_)) => {}
+                    // What was missed is made good for from a new snapshot.
+                    Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return std::future::pending().await,
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(counting).await.unwrap_or(());
+    Ok(())
+}
