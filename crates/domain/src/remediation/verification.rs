@@ -35,8 +35,8 @@ impl Signals {
     }
 }
 
-/// Sorts the anomalies that concern a plan. Anomalies without a state (made by older clients) say nothing; the health of
-/// the workload decides then.
+/// Sorts the anomalies that concern a plan. Anomalies without a state that nobody keeps (made by older clients) say
+/// nothing; the health of the workload decides then. One of an alert whose state is not written yet is there.
 pub fn signals<'a>(
     issue: &Issue,
     resource: &ResourceRef,
@@ -54,7 +54,8 @@ pub fn signals<'a>(
         let status = anomaly.status.as_ref();
         let of_issue = listed.iter().any(|l| l == name)
             || status.and_then(|s| s.issue_ref.as_ref()).is_some_and(|r| r.name == issue_name);
-        let state = status.and_then(|s| s.state);
+        let unwritten = anomaly.spec.alert_id.as_ref().map(|_| AnomalyState::Firing);
+        let state = status.and_then(|s| s.state).or(unwritten);
         if of_issue {
             match state {
                 Some(AnomalyState::Firing) => signals.firing.push(describe(anomaly)),

@@ -25,6 +25,8 @@ use kit::events::Events;
 use kube::{Api, Client, ResourceExt};
 
 pub(crate) use ask::Ask;
+#[cfg(test)]
+pub(crate) use ask::Refusal;
 pub use error::Error;
 
 /// Field manager of this controller.

@@ -194,11 +194,9 @@ impl Book {
             }),
         };
         let stated = known.status.as_ref().and_then(|s| s.state);
-        let open = known.open();
         let mut state = self.lock();
         state.anomalies.entry(key.clone()).or_default().insert(anomaly.name_any(), known);
         let entry = state.entries.get_mut(&key)?;
-        entry.recorded |= open;
         let wanted = if entry.told_by.is_empty() { AnomalyState::Resolved } else { AnomalyState::Firing };
         (stated != Some(wanted)).then_some(key)
     }
@@ -243,11 +241,12 @@ impl Book {
     pub(super) fn todo(&self, key: &Key) -> Todo {
         let mut state = self.lock();
         let State { entries, anomalies, .. } = &mut *state;
-        let Some(entry) = entries.get(key) else { return Todo::Nothing };
+        let Some(entry) = entries.get_mut(key) else { return Todo::Nothing };
         let all = anomalies.get(key);
         let mut open = all.into_iter().flatten().filter(|(_, known)| known.open());
         let seen = sighting(entry);
         if let Some((name, known)) = open.next() {
+            entry.recorded = true;
             if let Some(tracked) = track(known.status.as_ref(), &seen) {
                 return Todo::Track { name: Key::new(key.namespace.clone(), name), uid: known.uid.clone(), tracked };
             }
