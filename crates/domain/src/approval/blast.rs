@@ -1,5 +1,7 @@
 //! How far an action reaches, for the person who decides.
 
+use std::fmt::Write as _;
+
 use api::approval_request::ApprovalRequestBlastRadius;
 use api::shared::{ActionType, RemediationAction};
 
@@ -28,10 +30,10 @@ pub fn blast_radius(input: &BlastInput<'_>) -> ApprovalRequestBlastRadius {
     let mut description =
         format!("{} on {}: {pods} of {} pods are replaced or removed", actions.join(", "), input.target, input.pods);
     if !input.services.is_empty() {
-        description.push_str(&format!("; Services that send to them: {}", input.services.join(", ")));
+        let _ = write!(description, "; Services that send to them: {}", input.services.join(", "));
     }
     if !input.others.is_empty() {
-        description.push_str(&format!("; also read what is changed: {}", input.others.join(", ")));
+        let _ = write!(description, "; also read what is changed: {}", input.others.join(", "));
     }
     ApprovalRequestBlastRadius {
         affected_namespaces: vec![input.namespace.to_owned()],

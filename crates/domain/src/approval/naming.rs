@@ -28,7 +28,11 @@ fn cut_to(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     let digest = Sha256::digest(text.as_bytes());
-    let tail: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    let tail = digest.iter().take(4).fold(String::with_capacity(8), |mut out, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(out, "{byte:02x}");
+        out
+    });
     let head: String = text.chars().take(max.saturating_sub(tail.len() + 1)).collect();
     format!("{}-{tail}", head.trim_end_matches(['-', '.']))
 }

@@ -108,13 +108,12 @@ impl AlertBook {
             same
         });
         for symptom in &found.symptoms {
-            match entries.iter_mut().find(|e| same_fault(e, symptom)) {
-                Some(entry) => changes.extend(seen_again(entry, symptom, now)),
-                None => {
-                    let alert = opened(workload, symptom, now);
-                    entries.push(Entry { alert: alert.clone(), group: symptom.group.clone(), absent_since: None });
-                    changes.push(Transition::Firing(alert));
-                }
+            if let Some(entry) = entries.iter_mut().find(|e| same_fault(e, symptom)) {
+                changes.extend(seen_again(entry, symptom, now));
+            } else {
+                let alert = opened(workload, symptom, now);
+                entries.push(Entry { alert: alert.clone(), group: symptom.group.clone(), absent_since: None });
+                changes.push(Transition::Firing(alert));
             }
         }
         let next = clear(entries, found, now, &mut changes);
@@ -197,7 +196,11 @@ fn identity(workload: &ObjectRef, symptom: &Symptom) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    hash.finalize().iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(10).fold(String::with_capacity(20), |mut out, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 fn seen_again(entry: &mut Entry, symptom: &Symptom, now: Timestamp) -> Option<Transition> {

@@ -79,6 +79,7 @@ impl Maker {
         self
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests read better without borrows")]
     pub(crate) fn spec(self, container: Value) -> Self {
         self.set("/spec/containers", json!([container]))
     }
@@ -192,6 +193,7 @@ pub(crate) fn note(
 }
 
 /// A pod template with one container.
+#[expect(clippy::needless_pass_by_value, reason = "tests read better without borrows")]
 pub(crate) fn template(container: Value) -> Arc<PodTemplateSpec> {
     Arc::new(serde_json::from_value(json!({"metadata": {}, "spec": {"containers": [container]}})).unwrap())
 }

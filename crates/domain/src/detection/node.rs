@@ -25,16 +25,16 @@ pub fn evaluate_node(node: &Node, now: Timestamp) -> Evaluation {
         match condition.type_.as_str() {
             "Ready" if condition.status != "True" => not_ready(node, condition, now, &mut out),
             "MemoryPressure" if condition.status == "True" => {
-                pressure(node, condition, SignalType::MemoryHigh, now, &mut out)
+                pressure(node, condition, SignalType::MemoryHigh, now, &mut out);
             }
             "DiskPressure" if condition.status == "True" => {
-                pressure(node, condition, SignalType::DiskPressure, now, &mut out)
+                pressure(node, condition, SignalType::DiskPressure, now, &mut out);
             }
             "PIDPressure" if condition.status == "True" => {
-                pressure(node, condition, SignalType::PidPressure, now, &mut out)
+                pressure(node, condition, SignalType::PidPressure, now, &mut out);
             }
             "NetworkUnavailable" if condition.status == "True" => {
-                pressure(node, condition, SignalType::NetworkUnavailable, now, &mut out)
+                pressure(node, condition, SignalType::NetworkUnavailable, now, &mut out);
             }
             _ => {}
         }

@@ -45,7 +45,7 @@ pub fn time_to_ready(pod: &PodView) -> Option<SignedDuration> {
         .statuses()
         .filter_map(|(_, s)| s.state.as_ref()?.running.as_ref()?.started_at.as_ref().map(|t| t.0))
         .max()?;
-    Some(ready.duration_since(started)).filter(|d| d.is_positive())
+    Some(ready.duration_since(started)).filter(jiff::SignedDuration::is_positive)
 }
 
 /// Looks at the probes of a pod whose containers show no other symptom.
@@ -68,9 +68,9 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &
         // Ready went False after this run of the container began: it served, and lost it.
         let served = changed > started.saturating_add(SignedDuration::from_secs(1)).unwrap_or(started);
         if served {
-            lost(view, pod, status, changed, now, out)
+            lost(view, pod, status, changed, now, out);
         } else {
-            never(view, pod, status, started, now, out)
+            never(view, pod, status, started, now, out);
         }
         return;
     }

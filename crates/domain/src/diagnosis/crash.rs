@@ -140,7 +140,7 @@ fn from_revision(evidence: &Evidence, change: &Change, all: &[Change], told: boo
     let number = evidence.revision().map_or(0, |r| r.number);
     let statement =
         format!("{} since revision {number}, in which {}{}", how(evidence), change.words(), because(evidence, line));
-    let configured = change.variable.is_some() || !change.path.ends_with(".image");
+    let configured = change.variable.is_some() || change.path.rsplit('.').next() != Some("image");
     let class = if configured { CauseClass::BadConfiguration } else { CauseClass::ApplicationCrash };
     let sure = if told {
         0.95

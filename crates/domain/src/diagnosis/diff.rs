@@ -66,7 +66,7 @@ fn compare(path: &str, variable: Option<&str>, before: Option<&Value>, after: Op
             }
         }
         (Some(Value::Array(old)), Some(Value::Array(new))) if named(old) && named(new) => {
-            lists(path, variable, old, new, found)
+            lists(path, variable, old, new, found);
         }
         (Some(Value::Array(old)), None) if named(old) => lists(path, variable, old, &[], found),
         (None, Some(Value::Array(new))) if named(new) => lists(path, variable, &[], new, found),
@@ -94,7 +94,7 @@ fn lists(path: &str, variable: Option<&str>, old: &[Value], new: &[Value], found
     let find = |list: &'_ [Value], name: &str| list.iter().position(|v| name_of(v) == Some(name));
     for name in names {
         let (was, is) = (find(old, name), find(new, name));
-        let env = path.ends_with(".env");
+        let env = path.rsplit('.').next() == Some("env");
         let here = match is {
             Some(index) if !env => format!("{path}[{index}]"),
             _ => format!("{path}[{name}]"),

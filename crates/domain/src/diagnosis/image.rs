@@ -1,5 +1,7 @@
 //! Why an image cannot be had.
 
+use std::fmt::Write as _;
+
 use api::shared::CauseClass;
 
 use super::{Conclusion, Evidence, Proof, cause, fact, propose, ruled_out};
@@ -59,10 +61,10 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let mut statement =
         format!("Container {container} of {} cannot get image {image}: {}", evidence.who(), words(class));
     if !said.is_empty() {
-        statement.push_str(&format!(" ({said})"));
+        let _ = write!(statement, " ({said})");
     }
     if let (Some(revision), Some((number, before))) = (revision, &good) {
-        statement.push_str(&format!("; revision {} introduced it, revision {number} used {before}", revision.number));
+        let _ = write!(statement, "; revision {} introduced it, revision {number} used {before}", revision.number);
     }
     let mut cause =
         cause(evidence, class, path.clone(), Some(image.clone()), statement, if good.is_some() { 0.95 } else { 0.9 });

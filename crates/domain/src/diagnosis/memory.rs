@@ -1,5 +1,7 @@
 //! Why a container was killed for its memory.
 
+use std::fmt::Write as _;
+
 use api::shared::CauseClass;
 
 use super::{Conclusion, Evidence, amount, cause, fact, log, propose, ruled_out};
@@ -50,10 +52,11 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     };
     if lowered && let (Some(previous), Some(revision)) = (evidence.previous(), evidence.revision()) {
         let was = before.as_deref().unwrap_or("no limit");
-        statement.push_str(&format!(
+        let _ = write!(
+            statement,
             "; revision {} lowered it from {was}, which revision {} had",
             revision.number, previous.number
-        ));
+        );
     }
     let mut cause = cause(
         evidence,

@@ -1,5 +1,7 @@
 //! Why a pod does not become ready.
 
+use std::fmt::Write as _;
+
 use api::shared::CauseClass;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -130,11 +132,11 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let mut statement =
         format!("Container {container} of {} {state} {kind} probe ({}) {result}", evidence.who(), words(&probe));
     if undeclared && let Some(c) = found {
-        statement.push_str(&format!(", while the container declares port {}", ports(c)));
+        let _ = write!(statement, ", while the container declares port {}", ports(c));
     }
     if let (Some((_, now, old)), Some(previous), Some(revision)) = (&change, evidence.previous(), evidence.revision()) {
-        statement
-            .push_str(&format!("; revision {} asks {now}, revision {} asked {old}", revision.number, previous.number));
+        let _ =
+            write!(statement, "; revision {} asks {now}, revision {} asked {old}", revision.number, previous.number);
     }
     let class = if mismatch { CauseClass::ProbeMismatch } else { CauseClass::ApplicationNotReady };
     let sure = if change.is_some() {
@@ -170,7 +172,7 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         if change.is_none()
             && let Some(first) = other_changes.first()
         {
-            cause.statement.push_str(&format!("; the revision before became ready, and since then {}", first.words()));
+            let _ = write!(cause.statement, "; the revision before became ready, and since then {}", first.words());
             cause.proof.push(fact(
                 &evidence.view.workload,
                 &first.path,

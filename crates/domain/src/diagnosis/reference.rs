@@ -1,5 +1,7 @@
 //! What a pod refers to and is not there.
 
+use std::fmt::Write as _;
+
 use api::shared::{CauseClass, ObjectRef};
 
 use super::refs::{Reference, references};
@@ -77,10 +79,10 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
     let similar = evidence.names.get(missing.kind).and_then(|names| nearest(&name, names));
     let mut statement = format!("{} refers in {place} to {what}, which does not exist", evidence.who());
     if let Some(similar) = &similar {
-        statement.push_str(&format!("; {} {similar} does, was that meant?", missing.kind));
+        let _ = write!(statement, "; {} {similar} does, was that meant?", missing.kind);
     }
     if let (true, Some(revision)) = (new_reference, evidence.revision()) {
-        statement.push_str(&format!("; revision {} introduced the reference", revision.number));
+        let _ = write!(statement, "; revision {} introduced the reference", revision.number);
     }
     let mut cause = cause(
         evidence,
@@ -136,7 +138,7 @@ fn set_up(evidence: &Evidence) -> Conclusion {
         .find(|c| c.path.contains("volumes") || c.path.contains("env") || c.path.contains(".name"))
         .or(changes.first())
     {
-        conclusion.cause.statement.push_str(&format!("; the last revision: {}", change.words()));
+        let _ = write!(conclusion.cause.statement, "; the last revision: {}", change.words());
         conclusion.cause.path = Some(change.path.clone());
         conclusion.cause.class = CauseClass::BadConfiguration;
         conclusion.cause.confidence = 0.7;

@@ -1,5 +1,7 @@
 //! Why a pod fits no node: per node, what is short or does not match.
 
+use std::fmt::Write as _;
+
 use std::collections::BTreeMap;
 
 use api::shared::{CauseClass, ObjectRef};
@@ -23,9 +25,9 @@ pub fn requests(spec: &PodSpec) -> BTreeMap<String, i128> {
         for (resource, amount) in of_container(container) {
             let known = sum.entry(resource).or_default();
             if container.restart_policy.as_deref() == Some("Always") {
-                *known += amount
+                *known += amount;
             } else {
-                *known = (*known).max(amount)
+                *known = (*known).max(amount);
             }
         }
     }
@@ -166,7 +168,7 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     } else {
         let mut other = of_message(evidence);
         if !per_node.is_empty() {
-            other.cause.statement.push_str(&format!(" ({per_node})"));
+            let _ = write!(other.cause.statement, " ({per_node})");
         }
         other
     };

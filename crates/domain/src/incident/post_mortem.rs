@@ -108,7 +108,7 @@ fn impact(issue: &Issue, duration: &str) -> String {
 fn timeline(input: &ReportInput<'_>, began: Timestamp, ended: Timestamp) -> Vec<PostMortemTimeline> {
     let mut lines = Vec::new();
     let mut say = |at: Timestamp, type_: &str, detail: String| {
-        lines.push((at, PostMortemTimeline { timestamp: Time(at), type_: type_.to_owned(), detail }))
+        lines.push((at, PostMortemTimeline { timestamp: Time(at), type_: type_.to_owned(), detail }));
     };
     say(began, "detected", input.issue.spec.description.clone());
     if let Some(status) = input.insight.and_then(|i| i.status.as_ref())

@@ -277,8 +277,7 @@ impl Machine<'_> {
             );
         } else {
             // Made again if somebody deleted it.
-            if self.facts.insight.is_none() || self.facts.insight.is_some_and(|i| i.spec.attempt.unwrap_or(1) < attempt)
-            {
+            if self.facts.insight.is_none_or(|i| i.spec.attempt.unwrap_or(1) < attempt) {
                 self.d.effects.push(Effect::Analyse { attempt });
             }
             self.look(Some(due));
@@ -329,7 +328,7 @@ impl Machine<'_> {
         let result = status.result.clone().unwrap_or_default();
         match status.state {
             Some(RemediationState::Completed) => {
-                self.to(State::Resolved, "RemediationSucceeded", format!("{name} helped: {result}"))
+                self.to(State::Resolved, "RemediationSucceeded", format!("{name} helped: {result}"));
             }
             Some(RemediationState::Failed | RemediationState::RolledBack) if was_cancelled(&plan) => {}
             Some(RemediationState::Failed | RemediationState::RolledBack) => match refusal(&status.conditions) {

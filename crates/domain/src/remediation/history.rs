@@ -28,16 +28,17 @@ impl History {
 /// History of these actions on workloads of this kind: the worst among their types; none when a type has no ended plan
 /// in the last 90 days. Plans that never acted do not count. Each plan counts once, however often it names the type.
 pub fn history<'a>(
-    plans: impl IntoIterator<Item = &'a RemediationPlan> + Clone,
+    plans: impl IntoIterator<Item = &'a RemediationPlan>,
     actions: &[RemediationAction],
     kind: &str,
     now: Timestamp,
 ) -> Option<History> {
+    let plans: Vec<&RemediationPlan> = plans.into_iter().collect();
     let types: BTreeSet<ActionType> = actions.iter().map(|a| a.type_).collect();
     let mut worst: Option<History> = None;
     for type_ in types {
         let mut history = History { succeeded: 0, finished: 0 };
-        for plan in plans.clone() {
+        for plan in &plans {
             if let Some(helped) = outcome(plan, type_, kind, now) {
                 history.finished = history.finished.saturating_add(1);
                 history.succeeded = history.succeeded.saturating_add(u32::from(helped));

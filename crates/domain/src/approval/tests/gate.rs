@@ -82,7 +82,7 @@ fn the_window_is_looked_at_when_it_runs() {
     };
     match answer(&settled(outside(13, 14, "UTC", ApprovalMode::Manual)), Some(&yes)) {
         Gate::Wait { reason: "OutsideChangeWindow", until, .. } => {
-            assert_eq!(until, Some(instant("2024-01-05T13:00:00Z")))
+            assert_eq!(until, Some(instant("2024-01-05T13:00:00Z")));
         }
         other => panic!("{other:?}"),
     }

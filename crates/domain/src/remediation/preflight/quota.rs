@@ -84,6 +84,8 @@ fn total(deployment: &Value) -> Amounts {
             *sum.entry(format!("requests.{resource}")).or_default() += request.unwrap_or_default();
         }
     }
-    sum.values_mut().for_each(|amount| *amount = amount.saturating_mul(replicas));
+    for amount in sum.values_mut() {
+        *amount = amount.saturating_mul(replicas);
+    }
     sum
 }

@@ -112,7 +112,7 @@ fn it_did_not_help() {
     assert_eq!(failed(&Health::default(), &clear(), 631), None);
 }
 
-fn anomaly(name: &str, state: Option<AnomalyState>, first: i64, resource: ResourceRef) -> Anomaly {
+fn anomaly(name: &str, state: Option<AnomalyState>, first: i64, resource: &ResourceRef) -> Anomaly {
     let mut anomaly: Anomaly = serde_json::from_value(json!({
         "apiVersion": "platform.chatcli.io/v1alpha1", "kind": "Anomaly",
         "metadata": {"name": name, "namespace": "shop"},
@@ -135,12 +135,12 @@ fn signals_are_those_of_the_issue_and_new_ones_of_the_workload() {
     );
     let other = ResourceRef { name: "api".into(), ..web() };
     let all = [
-        anomaly("a", Some(Firing), -100, web()),
-        anomaly("b", Some(Resolved), -100, web()),
-        anomaly("c", None, -100, web()),
-        anomaly("new", Some(Firing), 10, web()),
-        anomaly("old", Some(Firing), -50, web()),
-        anomaly("elsewhere", Some(Firing), 10, other.clone()),
+        anomaly("a", Some(Firing), -100, &web()),
+        anomaly("b", Some(Resolved), -100, &web()),
+        anomaly("c", None, -100, &web()),
+        anomaly("new", Some(Firing), 10, &web()),
+        anomaly("old", Some(Firing), -50, &web()),
+        anomaly("elsewhere", Some(Firing), 10, &other),
     ];
     let found = signals(&issue, &web(), Some(at(0)), &all);
     assert_eq!((found.firing.len(), found.cleared, found.new.len()), (1, 1, 1));
@@ -149,10 +149,10 @@ fn signals_are_those_of_the_issue_and_new_ones_of_the_workload() {
     assert!(signals(&issue, &web(), None, &all[1..3]).all_clear());
     assert!(!signals(&issue, &web(), None, &all[2..3]).all_clear(), "no state says nothing");
     // A signal of the Issue on another workload counts, one of the same name in another namespace does not.
-    let mut linked = anomaly("z", Some(Firing), 10, other);
+    let mut linked = anomaly("z", Some(Firing), 10, &other);
     linked.status.as_mut().unwrap().issue_ref = Some(IssueRef { name: "web-1".into() });
     assert_eq!(signals(&issue, &web(), None, [&linked]).firing.len(), 1);
-    let mut foreign = anomaly("a", Some(Firing), -100, web());
+    let mut foreign = anomaly("a", Some(Firing), -100, &web());
     foreign.metadata.namespace = Some("other".into());
     assert_eq!(signals(&issue, &web(), None, [&foreign]), Signals::default());
 }
