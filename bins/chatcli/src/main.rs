@@ -9,12 +9,16 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use kit::telemetry::{self, Format};
 
+/// What is logged unless somebody says otherwise. The client library repeats every failed watch with each attempt; the
+/// caches say it once, with the remedy.
+const LOG: &str = "info,kube_client=off,kube_runtime=off";
+
 /// AIOps for Kubernetes: sees faults, explains them, mends them under policy, verifies, and writes it up.
 #[derive(Parser, Debug)]
 #[command(name = "chatcli", version)]
 struct Cli {
     /// What is logged, in the form of RUST_LOG
-    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", default_value = LOG)]
     log: String,
     /// Form of the log lines
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]

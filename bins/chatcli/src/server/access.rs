@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use grpc::{Tls, Token};
 use tokio_util::sync::CancellationToken;
 
@@ -68,8 +68,8 @@ impl Flags {
 }
 
 fn read(flag: &str, file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| {
-        format!("{flag} {} cannot be read; remedy: check the path and its permissions", file.display())
+    std::fs::read(file).map_err(|error| {
+        anyhow!("{flag} {} cannot be read: {error}; remedy: check the path and its permissions", file.display())
     })
 }
 

@@ -131,3 +131,105 @@ pub async fn count<E: Eyes>(
     stop.run_until_cancelled(counting).await.unwrap_or(());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use api::shared::{ObjectRef, Severity, SignalType};
+    use domain::detection::Rule;
+    use domain::diagnosis::Diagnosis;
+    use grpc::{Question, WatcherStatus};
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    struct Fake(Mutex<Vec<Alert>>, broadcast::Sender<Transition>);
+
+    impl Fake {
+        fn fire(&self, id: &str) {
+            let object = ObjectRef {
+                api_version: None,
+                kind: "Deployment".into(),
+                namespace: Some("shop".into()),
+                name: "web".into(),
+                uid: None,
+            };
+            let alert = Alert {
+                id: id.into(),
+                signal: SignalType::OomKill,
+                rule: Rule::OutOfMemory,
+                severity: Severity::High,
+                root: object.clone(),
+                workload: object,
+                pod: None,
+                container: None,
+                message: String::new(),
+                value: String::new(),
+                threshold: String::new(),
+                first_seen: jiff::Timestamp::UNIX_EPOCH,
+                last_seen: jiff::Timestamp::UNIX_EPOCH,
+                count: 1,
+                evidence: Vec::new(),
+                resolved_at: None,
+            };
+            let mut open = self.0.lock().unwrap();
+            open.push(alert.clone());
+            let _ = self.1.send(Transition::Changed(alert.clone()));
+            let _ = self.1.send(Transition::Firing(alert));
+        }
+    }
+
+    impl Eyes for Fake {
+        fn alerts(&self) -> Vec<Alert> {
+            self.0.lock().unwrap().clone()
+        }
+
+        fn watch(&self) -> (Vec<Alert>, broadcast::Receiver<Transition>) {
+            let open = self.0.lock().unwrap();
+            (open.clone(), self.1.subscribe())
+        }
+
+        async fn analyze(&self, _: Question) -> Diagnosis {
+            unreachable!("nobody asks")
+        }
+
+        fn pending(&self) -> Option<String> {
+            None
+        }
+
+        fn status(&self) -> WatcherStatus {
+            WatcherStatus::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn every_alert_is_counted_once_also_by_one_who_falls_behind() {
+        let fake = Arc::new(Fake(Mutex::default(), broadcast::Sender::new(4)));
+        let (opened, stop) = (Opened::default(), CancellationToken::new());
+        let counted = || opened.get_or_create(&Labels { severity: "high".into(), r#type: "OOMKilled".into() }).get();
+        let reaches = async |count: u64| {
+            let wait = async {
+                while counted() < count {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(10), wait).await.expect("not counted");
+        };
+        fake.fire("before");
+        let test = async {
+            reaches(1).await;
+            fake.fire("one");
+            reaches(2).await;
+            // Nothing else runs meanwhile: the channel overflows.
+            (0..20).for_each(|number| fake.fire(&number.to_string()));
+            reaches(22).await;
+            fake.fire("last");
+            reaches(23).await;
+            assert_eq!(counted(), 23);
+            stop.cancel();
+        };
+        let (ended, ()) = tokio::join!(count(opened.clone(), fake.clone(), stop.clone()), test);
+        ended.unwrap();
+    }
+}

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use clap::Args as Flags;
 use detector::{Detector, Scope};
 use kit::cache::Hub;
@@ -70,8 +70,9 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     let metrics = Metrics::new("chatcli");
     let client = process::connect(args.kubeconfig.clone(), args.context.clone(), &metrics).await?;
     let scope = scope(&args)?;
-    let grpc_listener = serve::bind(args.bind).await.context("--bind")?;
-    let metrics_listener = serve::bind(args.metrics_bind).await.context("--metrics-bind")?;
+    // The sentence of the error names its cause already.
+    let grpc_listener = serve::bind(args.bind).await.map_err(|error| anyhow!("--bind: {error}"))?;
+    let metrics_listener = serve::bind(args.metrics_bind).await.map_err(|error| anyhow!("--metrics-bind: {error}"))?;
 
     let hub = Hub::new(&supervisor, &metrics);
     let env = Env { supervisor: supervisor.clone(), metrics: metrics.clone(), clock: Arc::new(SystemClock) };
@@ -93,7 +94,7 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
         &calls,
         token.clone(),
     )
-    .context("--tls-cert, --tls-key")?;
+    .map_err(|error| anyhow!("--tls-cert, --tls-key: {error}"))?;
 
     let ready: serve::Readiness = {
         let watcher = watcher.clone();
