@@ -15,7 +15,7 @@ pub use naming::{
     anomaly_name, audit_name, hash_hex, incident_id, insight_name, issue_name, label, plan_name, post_mortem_name,
 };
 pub use post_mortem::{ReportInput, report};
-pub use state::{Decision, Effect, Facts, Members, Moved, Settings, decide};
+pub use state::{Decision, Effect, Facts, Members, Moved, Settings, decide, plan_refused};
 pub use tracking::{Sighting, Tracked, track};
 
 #[cfg(test)]

@@ -135,6 +135,16 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings, now: Timestamp) -> Decisio
     machine.d
 }
 
+/// The move of an Issue whose plan the API server refuses as it is: it would refuse it again, so people are told.
+pub fn plan_refused(facts: &Facts<'_>, settings: &Settings, why: &str, now: Timestamp) -> Decision {
+    let mut status = facts.issue.status.clone().unwrap_or_default();
+    observe(&mut status, facts, settings, now);
+    let d = Decision { effects: Vec::new(), status, moved: None, look_again: None };
+    let mut machine = Machine { facts, settings, now, d };
+    machine.escalate("PlanRefused", format!("the proposed plan is not a legal one: {why}"));
+    machine.d
+}
+
 /// Facts that are copied in every state.
 fn observe(status: &mut IssueStatus, facts: &Facts<'_>, settings: &Settings, now: Timestamp) {
     let (issue, members) = (facts.issue, facts.members);

@@ -117,7 +117,7 @@ pub(crate) fn start<A: Ask>(
         }
     });
     let controller = Controller { client, servers, events, clock: env.clock.clone() };
-    let spec = Spec { name: "ai-insight", workers: 8, deadline: Duration::from_secs(120) };
+    let spec = Spec { name: "ai-insight", workers: 8, deadline: Duration::from_mins(2) };
     kit::controller::start(spec, insights, controller, env, |queue| {
         let _ = wake_all.set(queue.clone());
         let (wake, all) = (queue.clone(), insights.clone());

@@ -4,19 +4,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use api::anomaly::{Anomaly, AnomalyState, AnomalyStatus};
-use domain::incident::{Sighting, Tracked, anomaly_name, signal_name, track};
+use domain::incident::{Sighting, Tracked, anomaly_name, hash_hex, signal_name, track};
 use jiff::Timestamp;
 use kit::cache::Key;
 use kube::ResourceExt;
 use ports::server_link::Alert;
 
-use super::write::{instance, new_anomaly};
+use super::write::{instance, instance_of, new_anomaly};
+
+/// Longest identity that an Anomaly can have.
+const MAX_ID: usize = 253;
 
 /// An Anomaly, as far as the bridge looks at it.
 #[derive(Clone, Debug)]
 struct Known {
     uid: Option<String>,
-    instance: String,
+    /// Name and namespace of its Instance.
+    instance: (String, Option<String>),
     status: Option<AnomalyStatus>,
 }
 
@@ -113,7 +117,11 @@ impl Book {
     }
 
     /// A server tells an alert. Returns what to look at.
-    pub(super) fn alert(&self, server: usize, alert: Alert) -> Option<Key> {
+    pub(super) fn alert(&self, server: usize, mut alert: Alert) -> Option<Key> {
+        // The identity of a foreign server may be a whole sentence.
+        if alert.id.len() > MAX_ID {
+            alert.id = hash_hex(&[&alert.id], 40);
+        }
         let key = self.key(&alert);
         let mut state = self.lock();
         let told = state.accounts.get_mut(server).and_then(|a| a.told.as_mut());
@@ -129,6 +137,10 @@ impl Book {
             entry.told_by.remove(&server);
             if entry.told_by.is_empty() {
                 entry.over = Some(cleared);
+                if let Some(before) = &entry.alert {
+                    alert.count = alert.count.max(before.count);
+                    alert.last_seen = alert.last_seen.max(before.last_seen);
+                }
                 entry.alert = Some(alert);
             }
             return Some(key);
@@ -151,8 +163,8 @@ impl Book {
         let Some(told) = account.told.take() else { return Vec::new() };
         account.complete = true;
         let all_complete = state.accounts.iter().all(|a| a.complete);
-        let mine = self.servers.get(server).map(|name| instance(name).0).unwrap_or_default();
-        let theirs: Vec<String> = self.servers.iter().map(|name| instance(name).0).collect();
+        let mine = self.servers.get(server).map(|name| instance(name)).unwrap_or_default();
+        let ours: Vec<(String, Option<String>)> = self.servers.iter().map(|name| instance(name)).collect();
         let mut over = Vec::new();
         for (key, entry) in &mut state.entries {
             if entry.told_by.contains(&server) && !told.contains(key) {
@@ -169,7 +181,7 @@ impl Book {
         for (key, all) in anomalies.iter() {
             let silent = entries.get(key).is_none_or(|e| e.told_by.is_empty() && e.over.is_none());
             let left = all.values().any(|known| {
-                known.open() && (known.instance == mine || (all_complete && !theirs.contains(&known.instance)))
+                known.open() && (known.instance == mine || (all_complete && !ours.contains(&known.instance)))
             });
             if silent && left {
                 entries.entry(key.clone()).or_default().over = Some(now);
@@ -185,7 +197,7 @@ impl Book {
         let key = Key::new(anomaly.namespace().unwrap_or_default(), alert);
         let known = Known {
             uid: anomaly.metadata.uid.clone(),
-            instance: anomaly.spec.instance.clone().unwrap_or_default(),
+            instance: instance_of(anomaly),
             status: anomaly.status.as_ref().map(|s| AnomalyStatus {
                 state: s.state,
                 last_seen: s.last_seen.clone(),
@@ -223,7 +235,7 @@ impl Book {
     /// Notes that a name is an Anomaly of something else.
     pub(super) fn taken(&self, alert: &Key, name: &str) {
         let resolved = AnomalyStatus { state: Some(AnomalyState::Resolved), ..AnomalyStatus::default() };
-        let known = Known { uid: None, instance: String::new(), status: Some(resolved) };
+        let known = Known { uid: None, instance: (String::new(), None), status: Some(resolved) };
         self.lock().anomalies.entry(alert.clone()).or_default().insert(name.to_owned(), known);
     }
 

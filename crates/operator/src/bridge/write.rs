@@ -8,6 +8,7 @@ use api::shared::Source;
 use domain::incident::{Tracked, label};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kit::cache::Key;
+use kit::condition::cut;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use ports::server_link::Alert;
@@ -69,46 +70,60 @@ impl Bridge {
     }
 }
 
-/// The Instance behind a server: `namespace/name` and both parts where its address is that of a Service, else the
-/// address itself.
-pub(super) fn instance(server: &str) -> (String, String, Option<String>) {
+/// Longest texts that are taken over, in bytes; whole sentences are far below.
+const TEXT: usize = 16 << 10;
+/// Most observations that are taken over.
+const EVIDENCE: usize = 100;
+
+/// The Instance behind a server, as its labels name it: name and namespace where its address is that of a Service, else
+/// the address itself.
+pub(super) fn instance(server: &str) -> (String, Option<String>) {
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     let mut parts = host.split('.');
     match (parts.next(), parts.next(), parts.next()) {
-        (Some(name), Some(namespace), Some("svc")) => {
-            (format!("{namespace}/{name}"), name.to_owned(), Some(namespace.to_owned()))
-        }
-        _ => (server.to_owned(), server.to_owned(), None),
+        (Some(name), Some(namespace), Some("svc")) => (label(name), Some(label(namespace))),
+        _ => (label(server), None),
     }
+}
+
+/// The Instance that an Anomaly says it comes from.
+pub(super) fn instance_of(anomaly: &Anomaly) -> (String, Option<String>) {
+    let label = |key| anomaly.labels().get(key).cloned();
+    (label(keys::INSTANCE).unwrap_or_default(), label(keys::INSTANCE_NAMESPACE))
+}
+
+/// A text that the API server takes.
+fn text(text: &str) -> String {
+    if text.trim().is_empty() { "unknown".to_owned() } else { cut(text, TEXT).to_owned() }
 }
 
 /// The Anomaly of an alert.
 pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, server: &str) -> Anomaly {
-    let (whole, instance, instance_namespace) = instance(server);
+    let (instance, instance_namespace) = instance(server);
     let mut labels = BTreeMap::from([
         (keys::SOURCE.to_owned(), "watcher".to_owned()),
         (keys::DEPLOYMENT.to_owned(), label(&alert.resource.name)),
-        (keys::INSTANCE.to_owned(), label(&instance)),
+        (keys::INSTANCE.to_owned(), instance.clone()),
     ]);
-    if let Some(namespace) = instance_namespace {
-        labels.insert(keys::INSTANCE_NAMESPACE.to_owned(), label(&namespace));
+    if let Some(namespace) = &instance_namespace {
+        labels.insert(keys::INSTANCE_NAMESPACE.to_owned(), namespace.clone());
     }
     let mut anomaly = Anomaly::new(
         name,
         AnomalySpec {
-            description: Some(alert.message.clone()).filter(|text| !text.is_empty()),
+            description: Some(alert.message.as_str()).filter(|words| !words.trim().is_empty()).map(text),
             resource: alert.resource.clone(),
             signal_type: alert.signal,
             source: Source::Watcher,
-            threshold: alert.threshold.clone(),
-            value: alert.value.clone(),
+            threshold: text(&alert.threshold),
+            value: text(&alert.value),
             alert_id: Some(alert.id.clone()),
             severity: Some(alert.severity),
             first_seen: Some(Time(alert.first_seen)),
             resource_uid: alert.resource_uid.clone(),
             root: alert.root.clone(),
-            evidence: alert.evidence.clone(),
-            instance: Some(whole).filter(|text| !text.is_empty()),
+            evidence: alert.evidence.iter().take(EVIDENCE).cloned().collect(),
+            instance: instance_namespace.map(|namespace| format!("{namespace}/{instance}")),
         },
     );
     anomaly.metadata.namespace = Some(namespace.to_owned());

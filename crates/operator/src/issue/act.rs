@@ -7,6 +7,7 @@ use api::remediation_plan::RemediationPlanSpec;
 use api::shared::IssueRef;
 use api::{AIInsight, Issue, RemediationPlan, keys};
 use domain::incident::{Decision, Effect, insight_name, label, plan_name};
+use kit::condition::cut;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
@@ -14,6 +15,9 @@ use serde_json::json;
 use super::error::Error;
 use super::observe::of;
 use super::{Controller, MANAGER};
+
+/// Longest strategy of a plan, in bytes.
+const STRATEGY: usize = 16 << 10;
 
 impl Controller {
     /// Makes the plan, before the status speaks of it.
@@ -28,7 +32,7 @@ impl Controller {
                     attempt: *attempt,
                     issue_ref: IssueRef { name: issue.name_any() },
                     safety_constraints: Vec::new(),
-                    strategy: strategy.clone(),
+                    strategy: cut(strategy, STRATEGY).to_owned(),
                     resource: Some(issue.spec.resource.clone()),
                     resource_uid: issue.spec.resource_uid.clone(),
                     severity: Some(issue.spec.severity),
@@ -99,6 +103,9 @@ impl Controller {
                     Some(there) if of(&there, issue) => Ok(()),
                     _ => Err(Error::NameTaken { what: what() }),
                 }
+            }
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
+                Err(Error::Refused { name: name.clone(), why: status.message })
             }
             Err(source) => Err(Error::Write { what: what(), source }),
         }

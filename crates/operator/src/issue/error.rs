@@ -31,6 +31,14 @@ pub enum Error {
         #[source]
         source: kube::Error,
     },
+    /// The API server refuses the plan as it is.
+    #[error("RemediationPlan {name} is refused: {why}")]
+    Refused {
+        /// Its name.
+        name: String,
+        /// Which field, what stands there, what would be right.
+        why: String,
+    },
     /// The name is taken by an object of another Issue.
     #[error("{what} belongs to something else; remedy: delete it, it is made again for this Issue")]
     NameTaken {
@@ -49,8 +57,8 @@ impl Classified for Error {
                     class => class,
                 }
             }
-            // The garbage collector may be about to take it away.
-            Self::NameTaken { .. } => Class::Transient,
+            // The garbage collector may be about to take away what has the name.
+            Self::Refused { .. } | Self::NameTaken { .. } => Class::Transient,
         }
     }
 
@@ -59,6 +67,7 @@ impl Classified for Error {
             Self::Read { .. } => "ReadFailed",
             Self::Write { .. } => "WriteFailed",
             Self::WriteStatus { .. } => "StatusWriteFailed",
+            Self::Refused { .. } => "PlanRefused",
             Self::NameTaken { .. } => "NameTaken",
         }
     }

@@ -88,12 +88,18 @@ impl Reconcile for Controller {
             return self.write_report(&issue).await;
         }
         let now = self.clock.now();
-        let mut decision = self.decide(&issue, &self.observe(&issue), now);
+        let mut seen = self.observe(&issue);
+        let mut decision = self.decide(&issue, &seen, now);
         if decision.moved.as_ref().is_some_and(|m| m.to == IssueState::Resolved) {
             // The cache may not show yet that a plan has begun to act; nothing is closed over its head.
-            decision = self.decide(&issue, &self.observe_live(&issue).await?, now);
+            seen = self.observe_live(&issue).await?;
+            decision = self.decide(&issue, &seen, now);
         }
-        self.act_before(&issue, &decision).await?;
+        match self.act_before(&issue, &decision).await {
+            Ok(()) => {}
+            Err(Error::Refused { why, .. }) => decision = self.plan_refused(&issue, &seen, &why, now),
+            Err(error) => return Err(error),
+        }
         let newer = self.report(&issue, &decision).await?;
         self.act_after(&newer, &decision).await?;
         if over(&newer) {
@@ -137,7 +143,7 @@ pub fn start(
     env: &Env,
 ) {
     let controller = Controller::new(client, caches, index, settings, events, env.clock.clone());
-    let spec = Spec { name: "issue", workers: 8, deadline: Duration::from_secs(60) };
+    let spec = Spec { name: "issue", workers: 8, deadline: Duration::from_mins(1) };
     kit::controller::start(spec, &caches.issues, controller, env, |queue| {
         let _ = wake.0.set(queue.clone());
         let wake = queue.clone();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{AIInsight, Issue, RemediationPlan};
-use domain::incident::{Decision, Facts, Members, decide, insight_name};
+use domain::incident::{Decision, Facts, Members, decide, insight_name, plan_refused};
 use jiff::Timestamp;
 use kit::cache::Key;
 use kube::api::ListParams;
@@ -45,10 +45,17 @@ impl Controller {
     }
 
     pub(super) fn decide(&self, issue: &Issue, seen: &Seen, now: Timestamp) -> Decision {
-        let plans: Vec<&RemediationPlan> = seen.plans.iter().map(AsRef::as_ref).collect();
-        let facts = Facts { issue, insight: seen.insight.as_deref(), plans: &plans, members: &seen.members };
-        decide(&facts, &self.settings, now)
+        with_facts(issue, seen, |facts| decide(facts, &self.settings, now))
     }
+
+    pub(super) fn plan_refused(&self, issue: &Issue, seen: &Seen, why: &str, now: Timestamp) -> Decision {
+        with_facts(issue, seen, |facts| plan_refused(facts, &self.settings, why, now))
+    }
+}
+
+fn with_facts<T>(issue: &Issue, seen: &Seen, use_them: impl FnOnce(&Facts<'_>) -> T) -> T {
+    let plans: Vec<&RemediationPlan> = seen.plans.iter().map(AsRef::as_ref).collect();
+    use_them(&Facts { issue, insight: seen.insight.as_deref(), plans: &plans, members: &seen.members })
 }
 
 fn plan_of(plan: &RemediationPlan, issue: &Issue) -> bool {

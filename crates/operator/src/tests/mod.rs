@@ -3,4 +3,4 @@
 
 mod faults;
 mod pipeline;
-mod world;
+pub(crate) mod world;

@@ -67,10 +67,7 @@ async fn without_a_policy_it_waits_for_a_person_and_goes_on_when_one_agrees() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_does_not_help_is_undone_and_the_next_one_knows_why() {
     let fake = shop();
-    let analyst = Analyst {
-        plans: vec![vec![("RollbackDeployment", vec![])], vec![("RestartDeployment", vec![])]],
-        ..Analyst::default()
-    };
+    let analyst = Analyst { plans: vec![vec!["RollbackDeployment"], vec!["RestartDeployment"]], ..Analyst::default() };
     // Only new pods help.
     let life = Life {
         heals: |template| template["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"].is_string(),
@@ -97,10 +94,7 @@ async fn an_attempt_that_does_not_help_is_undone_and_the_next_one_knows_why() {
 
 #[tokio::test(start_paused = true)]
 async fn a_death_around_a_failed_attempt_loses_neither_the_reason_nor_the_next_one() {
-    let analyst = Analyst {
-        plans: vec![vec![("RollbackDeployment", vec![])], vec![("RestartDeployment", vec![])]],
-        ..Analyst::default()
-    };
+    let analyst = Analyst { plans: vec![vec!["RollbackDeployment"], vec!["RestartDeployment"]], ..Analyst::default() };
     let life = Life {
         heals: |template| template["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"].is_string(),
         tick: Duration::from_secs(2),
@@ -135,7 +129,7 @@ async fn a_server_that_is_away_escalates_the_issue_and_its_late_answer_still_cou
     let insight: AIInsight = fake.list().remove(0);
     let condition = insight.status.unwrap().conditions.remove(0);
     assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "ServerUnavailable"));
-    Life { until: written_up, longest: Duration::from_secs(1200), ..life }.live(fake.clone()).await;
+    Life { until: written_up, longest: Duration::from_mins(20), ..life }.live(fake.clone()).await;
     mended(&fake);
 }
 
@@ -147,6 +141,17 @@ async fn an_issue_without_a_known_action_goes_to_people_with_the_cause() {
     assert_eq!(status.state, Some(IssueState::Escalated));
     assert!(status.required_action.unwrap().contains("image bad:2 does not exist"));
     assert!(fake.list::<RemediationPlan>().is_empty() && fake.list::<PostMortem>().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_the_api_server_refuses_goes_to_people_with_its_words() {
+    let (fake, life) = (shop(), Life::new(Analyst::rollback()));
+    fake.fail("create", "remediationplans", 422, usize::MAX);
+    life.live(fake.clone()).await;
+    let status = fake.list::<Issue>().remove(0).status.unwrap();
+    assert_eq!(status.state, Some(IssueState::Escalated));
+    assert!(status.required_action.unwrap().contains("refused by the test"));
+    assert!(fake.requests().iter().filter(|r| r.path.ends_with("remediationplans") && r.verb == "create").count() == 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,14 +47,14 @@ impl Clock for PausedClock {
 /// Answers with the n-th list of actions for the n-th attempt; fails while `away` is more than 0.
 #[derive(Clone, Default)]
 pub struct Analyst {
-    pub plans: Vec<Vec<(&'static str, Vec<(&'static str, &'static str)>)>>,
+    pub plans: Vec<Vec<&'static str>>,
     pub away: Arc<Mutex<usize>>,
     pub asked: Arc<Mutex<Vec<Question>>>,
 }
 
 impl Analyst {
     pub fn rollback() -> Self {
-        Self { plans: vec![vec![("RollbackDeployment", vec![])]], ..Self::default() }
+        Self { plans: vec![vec!["RollbackDeployment"]], ..Self::default() }
     }
 }
 
@@ -75,11 +75,11 @@ impl Ask for Analyst {
             recommendations: vec![],
             actions: actions
                 .into_iter()
-                .map(|(action, params)| ai_insight::AIInsightSuggestedAction {
+                .map(|action| ai_insight::AIInsightSuggestedAction {
                     action: action.into(),
                     description: None,
                     name: action.into(),
-                    params: params.into_iter().map(|(k, v)| (k.into(), v.into())).collect(),
+                    params: std::collections::BTreeMap::new(),
                 })
                 .collect(),
             root_cause: None,
@@ -150,6 +150,9 @@ pub fn alert(resolved_at: Option<Timestamp>, now: Timestamp) -> Alert {
 /// What ends a life early.
 pub type Until = fn(&FakeApi) -> bool;
 
+/// What happens to the API server.
+pub type Happens = Arc<dyn Fn(&FakeApi) + Send + Sync>;
+
 /// How one life goes.
 #[derive(Clone)]
 pub struct Life {
@@ -159,7 +162,7 @@ pub struct Life {
     pub heals: fn(&Value) -> bool,
     pub until: Until,
     /// What happens once, as soon as there is an Issue.
-    pub meanwhile: Option<Arc<dyn Fn(&FakeApi) + Send + Sync>>,
+    pub meanwhile: Option<Happens>,
     pub longest: Duration,
     /// How often the cluster is looked at.
     pub tick: Duration,
@@ -173,7 +176,7 @@ impl Life {
             heals: |template| template["spec"]["containers"][0]["image"] == "good:1",
             until: closed,
             meanwhile: None,
-            longest: Duration::from_secs(600),
+            longest: Duration::from_mins(10),
             tick: Duration::from_millis(100),
         }
     }
@@ -196,7 +199,7 @@ impl Life {
         let hub = Hub::new(&supervisor, &metrics);
         let caches = Caches::start(&hub, &fake.client());
         let end = Instant::now() + self.longest;
-        let started = tokio::time::timeout(Duration::from_secs(300), hub.ready()).await.is_ok();
+        let started = tokio::time::timeout(Duration::from_mins(5), hub.ready()).await.is_ok();
         if started {
             let env = Env { supervisor: supervisor.clone(), metrics, clock: self.clock.clone() };
             let settings = Settings {
@@ -232,7 +235,7 @@ impl Life {
             }
         }
         supervisor.token().cancel();
-        watch.run(Duration::from_secs(300)).await;
+        watch.run(Duration::from_mins(5)).await;
     }
 }
 
