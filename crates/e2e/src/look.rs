@@ -30,7 +30,8 @@ where
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, seconds: u64, mut ask: impl FnMut() -> F) -> T {
     let began = Instant::now();
     loop {
-        if let Some(answer) = ask().await {
+        // An answer that never comes is none.
+        if let Ok(Some(answer)) = tokio::time::timeout(Duration::from_secs(10), ask()).await {
             return answer;
         }
         assert!(began.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");

@@ -148,6 +148,8 @@ pub fn install_crds(cluster: &Cluster, chatcli: &Path) {
     assert!(crds.status.success(), "chatcli crds failed");
     let file = cluster.kubeconfig.with_file_name("crds.yaml");
     std::fs::write(&file, crds.stdout).expect("crds.yaml");
-    cluster.run_kubectl(&["apply", "--server-side", "-f", &file.display().to_string()]).expect("crds");
+    cluster
+        .run_kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file.display().to_string()])
+        .expect("crds");
     cluster.run_kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).expect("crds");
 }

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -106,8 +107,17 @@ impl Drop for Process {
     }
 }
 
-/// Ports that nobody uses, all different.
+/// Ports that nobody uses, all different, and none that was given before.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let held: Vec<TcpListener> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0").expect("port")).collect();
-    std::array::from_fn(|index| held.get(index).expect("port").local_addr().expect("port").port())
+    // Below the range from which the kernel takes ports for connections: those come and go.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    std::array::from_fn(|_| {
+        loop {
+            let step = NEXT.fetch_add(1, Ordering::Relaxed);
+            let port = 20_000 + (std::process::id() as u16).wrapping_mul(97).wrapping_add(step) % 12_000;
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                break port;
+            }
+        }
+    })
 }
