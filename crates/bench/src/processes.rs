@@ -1,5 +1,6 @@
 //! The measured processes: start, readiness, memory, request counters, end.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,13 +10,36 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+/// Requests by `verb resource`.
+#[derive(Clone, Default)]
+pub struct Requests(BTreeMap<String, f64>);
+
+impl Requests {
+    /// All of them.
+    pub fn total(&self) -> f64 {
+        self.0.values().sum()
+    }
+
+    /// Those that came since an earlier count.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self(self.0.iter().map(|(what, n)| (what.clone(), n - before.0.get(what).unwrap_or(&0.0))).collect())
+    }
+
+    /// The most frequent ones, in words.
+    pub fn most(&self, how_many: usize) -> String {
+        let mut list: Vec<_> = self.0.iter().filter(|(_, n)| **n > 0.0).collect();
+        list.sort_by(|a, b| b.1.total_cmp(a.1));
+        let words: Vec<String> = list.into_iter().take(how_many).map(|(what, n)| format!("{n:.0} {what}")).collect();
+        words.join(", ")
+    }
+}
+
 /// A running `chatcli server` or `chatcli operator`.
 pub struct Process {
     child: Child,
     /// Port of `/metrics`.
     metrics: u16,
-    /// Port of `/readyz`.
-    probes: u16,
     /// Time from start to ready.
     pub ready_after: Duration,
 }
@@ -47,7 +71,7 @@ impl Process {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(Self { child, metrics, probes, ready_after: began.elapsed() })
+        Ok(Self { child, metrics, ready_after: began.elapsed() })
     }
 
     /// Resident memory in MiB.
@@ -62,27 +86,33 @@ impl Process {
             .map_or(f64::NAN, |kib| kib / 1024.0)
     }
 
-    /// Requests sent to the API server so far, by the process's own count.
+    /// Requests sent to the API server so far, by the process's own count, by `verb resource`.
     ///
     /// # Errors
     /// When its metrics cannot be read.
-    pub async fn api_requests(&self) -> anyhow::Result<f64> {
+    pub async fn api_requests(&self) -> anyhow::Result<Requests> {
         let (_, text) = http_get(self.metrics, "/metrics").await.context("/metrics does not answer")?;
-        let lines = text.lines().filter(|line| !line.starts_with('#') && line.contains("api_requests_total{"));
-        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        let mut counts = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.starts_with('#') && line.contains("api_requests_total{")) {
+            let label = |name: &str| line.split_once(&format!("{name}=\""))?.1.split('"').next();
+            let what = format!("{} {}", label("verb").unwrap_or_default(), label("resource").unwrap_or_default());
+            let count: f64 = line.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+            *counts.entry(what).or_insert(0.0) += count;
+        }
+        Ok(Requests(counts))
     }
 
-    /// Ends the process and waits for it.
+    /// Asks the process to end and waits for it. One that is killed would keep its Lease until that expires, and the next
+    /// one would wait for it.
     ///
     /// # Errors
-    /// When it cannot be waited for.
+    /// When it does not end in 30 s.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.child.start_kill()?;
-        self.child.wait().await?;
-        // The ports are free only when nobody answers any more.
-        while http_get(self.probes, "/readyz").await.is_some() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let pid = self.child.id().context("the process has ended by itself")?;
+        Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        tokio::time::timeout(Duration::from_secs(30), self.child.wait())
+            .await
+            .context("it does not stop in 30 s")??;
         Ok(())
     }
 }
