@@ -17,7 +17,7 @@ use kit::lease::{Elector, Leadership, Times};
 use kit::metrics::Metrics;
 use kit::serve::{self, Readiness};
 use kit::supervisor::{End, Supervisor, Watch};
-use operator::{Caches, Servers};
+use operator::{Caches, Definitions, Servers};
 use ports::server_link::{self, ServerLink};
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +75,7 @@ pub struct Args {
 /// When a flag cannot be used, the lease is lost, or a task ends unexpectedly.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (supervisor, watch) = Supervisor::new();
-    process::heeding_signals(&supervisor, life(args, supervisor.clone(), watch)).await
+    process::heeding_signals(&supervisor, Box::pin(life(args, supervisor.clone(), watch))).await
 }
 
 async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Result<()> {
@@ -88,7 +88,8 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     let events = Events::new(client.clone(), "chatcli-operator");
     let hub = Hub::new(&supervisor, &metrics).with_events(events.clone());
     let caches = Caches::start(&hub, &client);
-    let ready = readiness(&hub);
+    let definitions = Definitions::default();
+    let ready = readiness(&hub, &definitions);
     for (name, listener) in [("metrics", metrics_listener), ("probes", probe_listener)] {
         supervisor.spawn(name, serve::run(listener, metrics.clone(), ready.clone(), supervisor.token().clone()));
     }
@@ -108,7 +109,11 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     let release = CancellationToken::new();
     let stop = supervisor.token().clone();
     let mut leading = pin!(async {
-        if stop.run_until_cancelled(hub.ready()).await.is_none() {
+        let prepared = Box::pin(async {
+            hub.ready().await;
+            definitions.usable(&client).await;
+        });
+        if stop.run_until_cancelled(prepared).await.is_none() {
             return Ok(());
         }
         tracing::info!("the caches are filled");
@@ -122,13 +127,11 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
         if !stop.is_cancelled() {
             operator::start(&client, &settings, &caches, &servers, &events, &env);
         }
-        match leadership {
-            Some(leadership) => leadership.keep(release.clone()).await,
-            None => {
-                release.cancelled().await;
-                Ok(())
-            }
+        if let Some(leadership) = leadership {
+            return leadership.keep(release.clone()).await;
         }
+        release.cancelled().await;
+        Ok(())
     });
     let mut watching = pin!(watch.run(GRACE));
     let mut led = None;
@@ -173,18 +176,20 @@ fn links(args: &Args) -> anyhow::Result<Vec<ServerLink>> {
     Ok(links)
 }
 
-/// What is missing until the caches are filled, each with its remedy.
-fn readiness(hub: &Hub) -> Readiness {
-    let hub = hub.clone();
+/// What is missing until this process can work, each with its remedy.
+fn readiness(hub: &Hub, definitions: &Definitions) -> Readiness {
+    let (hub, definitions) = (hub.clone(), definitions.clone());
     Arc::new(move || {
-        let missing = hub.not_ready().into_iter();
-        missing
+        let caches: Vec<String> = hub
+            .not_ready()
+            .into_iter()
             .map(|(kind, why)| {
                 let ours = why.contains("platform.chatcli.io") && why.contains("install its CustomResourceDefinition");
                 let how = if ours { ": chatcli crds | kubectl apply -f -" } else { "" };
                 format!("{kind}: {why}{how}")
             })
-            .collect()
+            .collect();
+        if caches.is_empty() { definitions.troubles() } else { caches }
     })
 }
 

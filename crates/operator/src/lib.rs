@@ -8,6 +8,7 @@ pub mod anomaly;
 pub mod approval;
 mod bridge;
 mod caches;
+mod definitions;
 pub mod issue;
 pub mod remediation_plan;
 mod servers;
@@ -22,6 +23,7 @@ use kit::events::Events;
 use kube::Client;
 
 pub use caches::Caches;
+pub use definitions::Definitions;
 pub use servers::Servers;
 
 /// Settings of the operator.
