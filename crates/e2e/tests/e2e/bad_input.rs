@@ -18,8 +18,8 @@ pub const CLUSTER: &str = "e2e-bare";
 pub fn cases(world: &World) -> Vec<Case> {
     vec![
         one(world, "unreadable_kubeconfig_is_one_sentence", unreadable_kubeconfig),
-        one(world, "api_server_away_at_start_is_waited_for", api_server_away),
         one(world, "missing_resources_are_waited_for", missing_resources),
+        one(world, "api_server_away_at_start_is_waited_for", api_server_away),
         one(world, "refused_rights_are_named", refused_rights),
         one(world, "object_that_does_not_decode_is_named", undecodable),
     ]
@@ -89,8 +89,9 @@ async fn api_server_away(world: World) {
 }
 
 async fn missing_resources(world: World) {
+    // A fresh one: it knows nothing of ours yet.
+    local::down(CLUSTER).expect("a control plane of an earlier run");
     let cluster = bare();
-    cluster.run_kubectl(&["delete", "crd", "--all", "--wait=true"]).expect("delete");
     let setup = setup(&world, &cluster.kubeconfig, "missing");
     let (mut server, mut operator) = (setup.server("server"), setup.operator("operator", false));
     // The eyes need none of them.
