@@ -43,7 +43,9 @@ impl Definitions {
                 return;
             }
             if known != troubles {
-                troubles.iter().for_each(|trouble| tracing::warn!("{trouble}"));
+                for trouble in &troubles {
+                    tracing::warn!("{trouble}");
+                }
             }
             tokio::time::sleep(AGAIN).await;
         }
