@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
-XTASK := $(CARGO) run -q -p xtask --
+# The first build takes a while and shows itself; later ones are quiet.
+XTASK := $(CARGO) run $(if $(wildcard target/debug/xtask),-q) -p xtask --
 
 .PHONY: help demo test bench cluster cluster-down cookbook lint crds
 

@@ -18,6 +18,12 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        use clap::ValueEnum;
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
     /// The Deployment that breaks.
     pub fn workload(self) -> &'static str {
         match self {
@@ -58,7 +64,10 @@ impl Fault {
     pub fn command_line(self) -> String {
         match self {
             Self::Oom => "(a backlog of 160 MiB arrives at payment-service, whose limit is 96Mi)".to_owned(),
-            other => format!("kubectl -n production {}", other.args().join(" ")),
+            other => {
+                let words: Vec<String> = other.args().iter().map(|word| quoted(word)).collect();
+                format!("kubectl -n production {}", words.join(" "))
+            }
         }
     }
 
@@ -107,4 +116,9 @@ impl Fault {
             .run_kubectl(&["-n", "production", "rollout", "undo", &format!("deployment/{}", self.workload())])
             .map(drop)
     }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    if word.contains(['"', '{', ' ', '$']) { format!("'{word}'") } else { word.to_owned() }
 }

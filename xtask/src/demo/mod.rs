@@ -22,6 +22,9 @@ const CLUSTER: &str = "demo";
 /// Image of the shop's services; the tag stands in demo/manifests/shop.yaml.
 const IMAGE: &str = "chatcli/demo-service:1.0.0";
 
+/// Namespaces that the demo makes.
+const NAMESPACES: [&str; 2] = ["production", "chatcli-system"];
+
 /// How the demo goes.
 #[derive(clap::Args)]
 pub struct Args {
@@ -46,6 +49,14 @@ impl Stop {
         ensure!(!self.0.load(Ordering::SeqCst), "stopped by Ctrl-C");
         Ok(())
     }
+
+    /// What came of a step. Ctrl-C also ends the programs that a step runs: then that, and not their end, is the reason.
+    fn first<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
+        if result.is_err() {
+            self.check()?;
+        }
+        result
+    }
 }
 
 /// Runs the demo and removes what it made.
@@ -58,36 +69,68 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     ctrlc::set_handler(move || pressed.store(true, Ordering::SeqCst)).context("cannot listen for Ctrl-C")?;
 
     println!("Building chatcli and the demo services");
-    let chatcli = build()?;
-    stop.check()?;
+    let chatcli = stop.first(build())?;
     println!("Starting a Kubernetes with real pods");
-    let cluster = cluster::up(CLUSTER, Mode::Node)?;
-    let result = on(&cluster, &chatcli, args, &stop);
+    let cluster = stop.first(cluster::up(CLUSTER, Mode::Node))?;
+    refuse_what_is_not_ours(&cluster)?;
+    let result = stop.first(on(&cluster, &chatcli, args, &stop));
     if args.keep && result.is_ok() {
-        println!(
-            "\nThe cluster is still there: export KUBECONFIG={}\nRemove it with: make cluster-down",
-            cluster.kubeconfig.display()
-        );
-        return Ok(());
+        return kept(&cluster);
     }
+    println!("\nRemoving what the demo made");
     clean(&cluster).context("cleaning up")?;
     result
+}
+
+fn kept(cluster: &Cluster) -> anyhow::Result<()> {
+    println!(
+        "\nThe cluster is still there; remove it with: make cluster-down\n\n  export KUBECONFIG={}",
+        cluster.kubeconfig.display()
+    );
+    if !cluster::machine::has("kubectl") {
+        let kubectl = cluster::tools::kubectl()?;
+        println!("  export PATH=$PATH:{}", kubectl.parent().unwrap_or(&kubectl).display());
+    }
+    Ok(())
+}
+
+/// In a cluster that the user named, everything that the demo would make and remove must be its own.
+fn refuse_what_is_not_ours(cluster: &Cluster) -> anyhow::Result<()> {
+    if cluster.origin != Origin::Named {
+        return Ok(());
+    }
+    for namespace in NAMESPACES {
+        ensure!(
+            cluster
+                .run_kubectl(&["get", "namespace", namespace, "--ignore-not-found", "-o", "name"])?
+                .trim()
+                .is_empty(),
+            "the cluster that you named has a namespace {namespace} already, and the demo would remove it at its end; remedy: name another cluster, or none to have one of the demo's own"
+        );
+    }
+    let crds = cluster.run_kubectl(&["get", "crd", "-o", "name"])?;
+    ensure!(
+        !crds.contains(".platform.chatcli.io"),
+        "the cluster that you named has resources of the platform already, and the demo would remove them at its end; remedy: name another cluster, or none to have one of the demo's own"
+    );
+    Ok(())
 }
 
 fn clean(cluster: &Cluster) -> anyhow::Result<()> {
     if cluster.origin == Origin::Named {
         // Only what the demo brought; the cluster is the user's.
-        cluster.run_kubectl(&["delete", "namespace", "production", "chatcli-system", "--ignore-not-found"])?;
+        let namespaces = [&["delete", "namespace", "--ignore-not-found"][..], &NAMESPACES].concat();
+        cluster.run_kubectl(&namespaces)?;
+        let crds = cluster.run_kubectl(&["get", "crd", "-o", "name"])?;
+        for crd in crds.lines().filter(|name| name.ends_with(".platform.chatcli.io")) {
+            cluster.run_kubectl(&["delete", crd, "--ignore-not-found"])?;
+        }
         return Ok(());
     }
     cluster::down(CLUSTER)
 }
 
 fn on(cluster: &Cluster, chatcli: &std::path::Path, args: &Args, stop: &Stop) -> anyhow::Result<()> {
-    ensure!(
-        cluster.origin != Origin::Named || cluster.run_kubectl(&["get", "namespace", "production"]).is_err(),
-        "the cluster that you named has a namespace production already; remedy: name another, or none to have one of the demo's own"
-    );
     let archive = std::env::temp_dir().join(format!("chatcli-demo-{}.tar", std::process::id()));
     Image::of_binary(IMAGE, &service_binary(), "65532:65532").write(&archive)?;
     let imported = cluster.import_image(&archive);
@@ -99,15 +142,9 @@ fn on(cluster: &Cluster, chatcli: &std::path::Path, args: &Args, stop: &Stop) ->
     let crds = Command::new(chatcli).arg("crds").output().context("chatcli crds")?;
     let file = cluster.kubeconfig.with_file_name("crds.yaml");
     std::fs::write(&file, crds.stdout)?;
-    cluster.run_kubectl(&["apply", "--server-side", "-f", &file.display().to_string()])?;
-    cluster.run_kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "-l",
-        "app.kubernetes.io/part-of=chatcli",
-        "--timeout=30s",
-    ])?;
+    let file = file.display().to_string();
+    cluster.run_kubectl(&["apply", "--server-side", "-f", &file])?;
+    cluster.run_kubectl(&["wait", "--for=condition=Established", "-f", &file, "--timeout=30s"])?;
     let _ = cluster.run_kubectl(&["create", "namespace", "chatcli-system"]);
     cluster.run_kubectl(&["apply", "-f", "demo/manifests/shop.yaml", "-f", "demo/manifests/policy.yaml"])?;
     stop.check()?;
@@ -126,7 +163,9 @@ fn on(cluster: &Cluster, chatcli: &std::path::Path, args: &Args, stop: &Stop) ->
 
     let mut processes = Processes::start(chatcli, cluster)?;
     let told = tell(cluster, args, stop, &mut processes);
-    if let Err(error) = &told {
+    if let Err(error) = &told
+        && stop.check().is_ok()
+    {
         processes.print_logs(error);
     }
     processes.stop();
@@ -141,7 +180,14 @@ fn tell(cluster: &Cluster, args: &Args, stop: &Stop, processes: &mut Processes) 
     args.fault.inject(cluster)?;
     story.tell(began, stop, processes)?;
     story.post_mortem()?;
-    println!("\nLook further (with KUBECONFIG={}):", cluster.kubeconfig.display());
+    if args.keep {
+        println!("\nLook further:");
+    } else {
+        println!(
+            "\nLook further, after a demo that keeps its cluster (make demo FAULT={} DEMO_ARGS=--keep):",
+            args.fault.name()
+        );
+    }
     for line in story.further() {
         println!("  {line}");
     }
@@ -162,10 +208,10 @@ fn target() -> &'static str {
 /// When one does not build.
 pub fn build() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(&cargo).args(["build", "--quiet", "-p", "chatcli"]).status().context("cargo")?;
+    let status = Command::new(&cargo).args(["build", "-p", "chatcli"]).status().context("cargo")?;
     ensure!(status.success(), "chatcli does not build");
     let status = Command::new(&cargo)
-        .args(["build", "--quiet", "--release", "-p", "demo-services", "--target", target()])
+        .args(["build", "--release", "-p", "demo-services", "--target", target()])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .status()
         .context("cargo")?;

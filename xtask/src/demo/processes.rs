@@ -70,7 +70,9 @@ impl Processes {
     }
 
     fn add(&mut self, name: &'static str, chatcli: &Path, probes: u16, args: &[&str]) -> anyhow::Result<()> {
-        let log = std::env::temp_dir().join(format!("chatcli-demo-{name}.log"));
+        let folder = Path::new("target/demo");
+        std::fs::create_dir_all(folder)?;
+        let log = folder.join(format!("{name}.log"));
         let file = std::fs::File::create(&log)?;
         let child = Command::new(chatcli)
             .arg(name)

@@ -15,6 +15,10 @@ use super::processes::Processes;
 use super::{Stop, page};
 
 const KINDS: [&str; 6] = ["anomalies", "issues", "aiinsights", "remediationplans", "approvalrequests", "postmortems"];
+/// How long the watch of one kind may be behind that of another.
+const OUT_OF_ORDER: Duration = Duration::from_secs(1);
+/// Longest quotation.
+const QUOTED: usize = 150;
 /// Column at which the text of a line begins.
 const TEXT: usize = 34;
 /// A demo that takes longer has failed.
@@ -27,11 +31,14 @@ pub struct Story<'a> {
     watches: Vec<Child>,
     objects: Receiver<(Instant, Value)>,
     told: HashSet<String>,
+    words: HashSet<&'static str>,
     last: Option<Instant>,
     issue: Option<String>,
     report: Option<String>,
     over: bool,
     width: usize,
+    /// Objects that tell of what follows from something that was not told yet: each kind has a watch of its own.
+    early: Vec<(Instant, Value)>,
 }
 
 impl<'a> Story<'a> {
@@ -51,11 +58,13 @@ impl<'a> Story<'a> {
             watches,
             objects,
             told: HashSet::new(),
+            words: HashSet::new(),
             last: None,
             issue: None,
             report: None,
             over: false,
             width: page::width(),
+            early: Vec::new(),
         })
     }
 
@@ -73,12 +82,35 @@ impl<'a> Story<'a> {
                 bail!("the incident is not over after {} s", PATIENCE.as_secs());
             }
             match self.objects.recv_timeout(Duration::from_millis(200)) {
-                Ok((seen, object)) => self.heard(began, seen, &object)?,
+                Ok((seen, object)) => self.in_order(began, seen, object)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => bail!("the watches ended"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    stop.check()?;
+                    bail!("the watches ended");
+                }
+            }
+            for (seen, object) in std::mem::take(&mut self.early) {
+                self.in_order(began, seen, object)?;
             }
         }
         Ok(())
+    }
+
+    /// Tells of an object when what it follows from is told, or does not come.
+    fn in_order(&mut self, began: Instant, seen: Instant, object: Value) -> anyhow::Result<()> {
+        let before: &[&str] = match object.pointer("/kind").and_then(Value::as_str).unwrap_or_default() {
+            "Issue" => &["seen"],
+            "AIInsight" => &["seen", "issue"],
+            "RemediationPlan" => &["seen", "issue", "cause"],
+            "ApprovalRequest" | "PostMortem" => &["seen", "issue", "cause", "plan"],
+            _ => &[],
+        };
+        let waits = before.iter().any(|word| !self.words.contains(word)) && seen.elapsed() < OUT_OF_ORDER;
+        if waits {
+            self.early.push((seen, object));
+            return Ok(());
+        }
+        self.heard(began, seen, &object)
     }
 
     fn heard(&mut self, began: Instant, seen: Instant, object: &Value) -> anyhow::Result<()> {
@@ -92,7 +124,11 @@ impl<'a> Story<'a> {
                     seen,
                     &name,
                     "seen",
-                    &format!("{} on {kind}/{resource}: {}", text("/spec/signalType"), text("/spec/description")),
+                    &format!(
+                        "{} on {kind}/{resource}: {}",
+                        text("/spec/signalType"),
+                        short(&text("/spec/description"))
+                    ),
                 );
             }
             "Issue" => self.heard_issue(began, seen, object, &name)?,
@@ -109,7 +145,7 @@ impl<'a> Story<'a> {
                     for proof in
                         object.pointer("/status/rootCause/proof").and_then(Value::as_array).into_iter().flatten()
                     {
-                        self.aside("· ", proof.pointer("/rule").and_then(Value::as_str).unwrap_or_default());
+                        self.aside("· ", &self::proof(proof));
                     }
                 }
             }
@@ -162,8 +198,16 @@ impl<'a> Story<'a> {
                 step.pointer("/phase").and_then(Value::as_str).unwrap_or_default(),
                 step.pointer("/message").and_then(Value::as_str).unwrap_or_default(),
             );
+            let word = match phase {
+                "Intended" => "intends",
+                "Done" => "done",
+                "Failed" => "failed",
+                "RollingBack" => "undoes",
+                "RolledBack" => "undone",
+                _ => "execute",
+            };
             let key = format!("{name}/{}/{phase}", step.pointer("/index").and_then(Value::as_i64).unwrap_or_default());
-            self.say(began, seen, &key, "execute", &format!("{phase} {message}"));
+            self.say(began, seen, &key, word, message);
         }
         match state {
             "Verifying" => drop(self.say(
@@ -174,7 +218,7 @@ impl<'a> Story<'a> {
                 "waiting for the signal to clear and to stay clear",
             )),
             "Completed" => drop(self.say(began, seen, &format!("{name}/completed"), "verified", result)),
-            "Failed" | "RolledBack" => drop(self.say(began, seen, &format!("{name}/{state}"), state, result)),
+            "Failed" | "RolledBack" => drop(self.say(began, seen, &format!("{name}/{state}"), "no help", result)),
             _ => {}
         }
     }
@@ -208,10 +252,11 @@ impl<'a> Story<'a> {
     }
 
     /// Prints a line, unless its key was told before.
-    fn say(&mut self, began: Instant, seen: Instant, key: &str, word: &str, text: &str) -> bool {
+    fn say(&mut self, began: Instant, seen: Instant, key: &str, word: &'static str, text: &str) -> bool {
         if !self.told.insert(key.to_owned()) {
             return false;
         }
+        self.words.insert(word);
         let since = seen.saturating_duration_since(began).as_secs_f64();
         let last = self.last.map_or(since, |last| seen.saturating_duration_since(last).as_secs_f64());
         self.last = Some(seen);
@@ -236,7 +281,8 @@ impl<'a> Story<'a> {
         let status = |key: &str| object.pointer(&format!("/status/{key}")).and_then(Value::as_str).unwrap_or_default();
         println!("\n── Post-mortem {name} ──\n\n{}\n", page::wrap(status("summary"), 0, self.width));
         for (title, key) in [("Root cause", "rootCause"), ("Impact", "impact"), ("Duration", "duration")] {
-            if !status(key).is_empty() {
+            // The summary states the cause already, as a rule.
+            if !status(key).is_empty() && !status("summary").contains(status(key)) {
                 println!("{title:<11} {}", page::wrap(status(key), 12, self.width));
             }
         }
@@ -244,10 +290,10 @@ impl<'a> Story<'a> {
         for entry in object.pointer("/status/timeline").and_then(Value::as_array).into_iter().flatten() {
             let field = |key: &str| entry.pointer(key).and_then(Value::as_str).unwrap_or_default();
             println!(
-                "  {:<20}  {:<16} {}",
-                field("/timestamp"),
+                "  {:<8}  {:<16} {}",
+                field("/timestamp").split('T').next_back().unwrap_or_default().trim_end_matches('Z'),
                 field("/type"),
-                page::wrap(field("/detail"), 41, self.width)
+                page::wrap(&short(field("/detail")), 29, self.width)
             );
         }
         for (title, key) in [("Lessons", "lessonsLearned"), ("Prevention", "preventionActions")] {
@@ -287,6 +333,28 @@ impl Drop for Story<'_> {
             let _ = watch.wait();
         }
     }
+}
+
+/// A text that others wrote, at a length that one reads.
+fn short(text: &str) -> String {
+    if text.chars().count() <= 2 * QUOTED {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(text.chars().count() - QUOTED).collect();
+    format!("{} … {end}", text.chars().take(QUOTED).collect::<String>())
+}
+
+/// An observation: object, field, value, and what it means.
+fn proof(proof: &Value) -> String {
+    let field = |pointer: &str| proof.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let mut text = format!("{} {}", field("/object/kind"), field("/object/name"));
+    for (mark, part) in [(" ", field("/path")), (" = ", field("/value"))] {
+        if !part.is_empty() {
+            text.push_str(mark);
+            text.push_str(&short(part));
+        }
+    }
+    format!("{text}: {}", field("/rule"))
 }
 
 fn action(action: &Value) -> String {
