@@ -6,7 +6,7 @@ use api::approval_request::ApprovalRequestState;
 use jiff::Timestamp;
 
 use super::auto::Settled;
-use super::request::approvers;
+use super::request::{approve_command, approvers, reject_command};
 use super::window::{WindowState, windows_state};
 
 /// What the question rests on; all of it read fresh.
@@ -100,16 +100,21 @@ fn undecided(input: &GateInput<'_>, request: &ApprovalRequest) -> Gate {
     match (auto_request, input.settled.requirement.mode) {
         (true, ApprovalMode::Auto) => in_window(input, auto(input)),
         (true, _) => Gate::Ask { why: input.settled.requirement.reason.clone() },
-        (false, _) => Gate::Wait {
-            reason: "WaitingForDecision",
-            message: format!(
-                "ApprovalRequest {} has {} of {} approvals",
-                request.metadata.name.as_deref().unwrap_or_default(),
-                approvers(request).len(),
-                input.settled.requirement.required_approvers.max(request.spec.required_approvers)
-            ),
-            until: None,
-        },
+        (false, _) => {
+            let name = request.metadata.name.as_deref().unwrap_or_default();
+            let namespace = request.metadata.namespace.as_deref().unwrap_or_default();
+            Gate::Wait {
+                reason: "WaitingForDecision",
+                message: format!(
+                    "ApprovalRequest {name} has {} of {} approvals; approve: {} ; reject: {}",
+                    approvers(request).len(),
+                    input.settled.requirement.required_approvers.max(request.spec.required_approvers),
+                    approve_command(name, namespace),
+                    reject_command(name, namespace)
+                ),
+                until: None,
+            }
+        }
     }
 }
 

@@ -99,7 +99,7 @@ pub fn next_step(plan: &RemediationPlan) -> NextStep {
 pub enum Recognised {
     /// It is on the cluster.
     Done {
-        /// Fingerprint of the changed fields as they are now.
+        /// Fingerprint of the changed fields as the step left them.
         digest: Option<String>,
     },
     /// It is not, and the target is as the snapshot says.
@@ -131,7 +131,8 @@ pub fn recognise(step: &ExecutionStep, target: Option<&Value>) -> Recognised {
     };
     let now = fields::read_like(target, &before);
     if text(target, MARK) == step.idempotency_key {
-        return Recognised::Done { digest: Some(fields::digest(&now)) };
+        // What stands there may be someone else's by now: the rollback has to see that.
+        return Recognised::Done { digest: step.digest_after.clone().or_else(|| Some(fields::digest(&now))) };
     }
     if now == before {
         return Recognised::Act;

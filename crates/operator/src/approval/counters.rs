@@ -77,11 +77,12 @@ impl Controller {
 
     async fn forget(&self, policy: ApprovalPolicy, uid: &str) -> Result<(), Error> {
         let mut status = policy.status.clone().unwrap_or_default();
-        // Requests that said so, but whose process ended before this line, are forgotten on the way.
+        // Requests that said so, but whose process ended before this line, are forgotten on the way; so are those that are
+        // gone: one that is being counted is in the cache that it came from.
         let all = self.requests.all();
-        let done =
-            |u: &str| all.iter().any(|r| r.uid().as_deref() == Some(u) && r.status.as_ref().is_some_and(counted));
-        status.counting.retain(|u| u != uid && !done(u));
+        let open =
+            |u: &str| all.iter().any(|r| r.uid().as_deref() == Some(u) && !r.status.as_ref().is_some_and(counted));
+        status.counting.retain(|u| u != uid && open(u));
         self.write_policy(policy, &status).await.map(drop)
     }
 

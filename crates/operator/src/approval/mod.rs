@@ -172,7 +172,7 @@ impl Reconcile for Controller {
 
     async fn reconcile(&self, object: Arc<ApprovalRequest>) -> Result<Next, Error> {
         let namespace = object.namespace().unwrap_or_default();
-        if self.finished(&object) {
+        if finished(&object) {
             return Ok(Next::OnChange);
         }
         let live: Option<ApprovalRequest> = self.read(&namespace, &object.name_any()).await?;
@@ -198,24 +198,22 @@ impl Reconcile for Controller {
     }
 }
 
-impl Controller {
-    /// Whether nothing is left to do: decided for good, counted, and no vote to read.
-    fn finished(&self, request: &ApprovalRequest) -> bool {
-        let Some(status) = &request.status else { return false };
-        let decided = matches!(
-            status.state,
-            Some(ApprovalRequestState::Approved | ApprovalRequestState::Rejected | ApprovalRequestState::Expired)
-        );
-        let votes = request.annotations().contains_key(api::keys::APPROVE)
-            || request.annotations().contains_key(api::keys::REJECT);
-        decided && !votes && counters::counted(status)
-    }
+/// Whether nothing is left to do: decided for good, counted, and no vote to read.
+fn finished(request: &ApprovalRequest) -> bool {
+    let Some(status) = &request.status else { return false };
+    let decided = matches!(
+        status.state,
+        Some(ApprovalRequestState::Approved | ApprovalRequestState::Rejected | ApprovalRequestState::Expired)
+    );
+    let votes =
+        request.annotations().contains_key(api::keys::APPROVE) || request.annotations().contains_key(api::keys::REJECT);
+    decided && !votes && counters::counted(status)
 }
 
 /// Starts the controller.
 pub fn start(client: Client, caches: &Caches, events: Events, env: &Env) {
     let controller = Controller::new(client, caches, events, env.clock.clone());
-    let spec = Spec { name: "approval", workers: 2, deadline: Duration::from_secs(60) };
+    let spec = Spec { name: "approval", workers: 2, deadline: Duration::from_mins(1) };
     kit::controller::start(spec, &caches.requests, controller, env, |queue| {
         let (wake, requests) = (queue.clone(), caches.requests.clone());
         caches.plans.listen(move |change| {

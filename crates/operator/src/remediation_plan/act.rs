@@ -26,18 +26,14 @@ pub(super) struct Setting<'a> {
 }
 
 impl Controller {
-    /// Asks the API server whether it would take an effect. `Some` says why not.
-    pub(super) async fn dry_run(&self, effect: &Effect, object: &Value, key: &str) -> Result<Option<String>, Error> {
-        let acted = match &effect.change {
+    /// Asks the API server whether it would take an effect, and what the changed fields would be then.
+    pub(super) async fn dry_run(&self, effect: &Effect, object: &Value, key: &str) -> Result<Acted, Error> {
+        match &effect.change {
             Change::Set { wanted, .. } => {
-                self.set(&Setting { kind: effect.target.kind, object, wanted, key }, true).await?
+                self.set(&Setting { kind: effect.target.kind, object, wanted, key }, true).await
             }
-            Change::Delete => self.delete(effect.target.kind, object, true).await?,
-        };
-        Ok(match acted {
-            Acted::Done(_) => None,
-            Acted::Refused(why) => Some(why),
-        })
+            Change::Delete => self.delete(effect.target.kind, object, true).await,
+        }
     }
 
     /// Sets fields and leaves the key, in one write, only if the object is still the one that was read.

@@ -30,8 +30,10 @@ impl Controller {
     /// One step of a plan that acts.
     pub(super) async fn execute(&self, plan: RemediationPlan) -> Result<Step, Error> {
         match steps::next_step(&plan) {
-            NextStep::Begin { index, action, effect, key } => self.begin(plan, index, &action, effect, &key).await,
-            NextStep::Resume { at, action, effect } => self.resume(plan, at, &action, effect).await,
+            NextStep::Begin { index, action, effect, key } => {
+                Box::pin(self.begin(plan, index, &action, effect, &key)).await
+            }
+            NextStep::Resume { at, action, effect } => Box::pin(self.resume(plan, at, &action, effect)).await,
             NextStep::Broken { why } => self.give_up(&plan, &why).await,
             NextStep::AllDone => {
                 let now = self.clock.now();
@@ -70,11 +72,15 @@ impl Controller {
         if chosen.changes_nothing() {
             return self.step_failed(&plan, at, &nothing_to_change()).await;
         }
-        if let Some(why) = self.dry_run(&chosen, &object, key).await? {
-            return self.step_failed(&plan, at, &Refusal::new("DryRunRefused", why)).await;
-        }
+        let expected = match self.dry_run(&chosen, &object, key).await? {
+            Acted::Done(digest) => digest,
+            Acted::Refused(why) => {
+                return self.step_failed(&plan, at, &Refusal::new("DryRunRefused", why)).await;
+            }
+        };
         let snapshot = steps::snapshot(&chosen, &object, now);
-        self.go(&plan, plan::intend(&plan, index, raw, key, snapshot, &chosen.describe, now)).await
+        let intent = plan::intend(&plan, index, raw, key, snapshot, &chosen.describe, now).expecting(expected);
+        self.go(&plan, intent).await
     }
 
     /// Finds out whether an intended effect has happened, and makes it happen when not. The first run of a step and the

@@ -20,7 +20,7 @@ mod triggers;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,11 +125,12 @@ impl Reconcile for Controller {
             if plan.metadata.deletion_timestamp.is_some() {
                 return Ok(Next::OnChange);
             }
+            // On the heap, each by itself: together they would be a large future in every worker.
             let step = match stage(&plan) {
-                Stage::Gate => self.gate(plan).await?,
-                Stage::Execute => self.execute(plan).await?,
-                Stage::Verify => self.verify(plan).await?,
-                Stage::RollBack => self.roll_back(plan).await?,
+                Stage::Gate => Box::pin(self.gate(plan)).await?,
+                Stage::Execute => Box::pin(self.execute(plan)).await?,
+                Stage::Verify => Box::pin(self.verify(plan)).await?,
+                Stage::RollBack => Box::pin(self.roll_back(plan)).await?,
                 Stage::Ended => return Ok(Next::OnChange),
             };
             match step {
@@ -145,33 +146,43 @@ impl Reconcile for Controller {
 pub fn start(client: Client, settings: Settings, caches: &Caches, events: Events, env: &Env) {
     let operator_namespace = settings.operator_namespace.clone();
     let controller = Controller::new(client, settings, caches, events, env.clock.clone());
-    let spec = Spec { name: "remediation-plan", workers: 4, deadline: Duration::from_secs(120) };
+    let spec = Spec { name: "remediation-plan", workers: 4, deadline: Duration::from_mins(2) };
     kit::controller::start(spec, &caches.plans, controller, env, |queue| {
         let wake = queue.clone();
         caches.requests.listen(move |change| wake.add(triggers::of_request(change.object())));
         let (wake, plans) = (queue.clone(), caches.plans.clone());
         caches.issues.listen(move |change| {
-            triggers::of_issue(&plans, change.object()).into_iter().for_each(|key| wake.add(key));
+            for key in triggers::of_issue(&plans, change.object()) {
+                wake.add(key);
+            }
         });
         let (wake, plans) = (queue.clone(), caches.plans.clone());
         caches.anomalies.listen(move |change| {
-            triggers::of_anomaly(&plans, change.object()).into_iter().for_each(|key| wake.add(key));
+            for key in triggers::of_anomaly(&plans, change.object()) {
+                wake.add(key);
+            }
         });
         let (wake, plans) = (queue.clone(), caches.plans.clone());
         caches.deployments.listen(move |change| {
             let workload = change.object();
             let namespace = workload.namespace().unwrap_or_default();
-            triggers::of_workload(&plans, &namespace, &workload.name_any()).into_iter().for_each(|key| wake.add(key));
+            for key in triggers::of_workload(&plans, &namespace, &workload.name_any()) {
+                wake.add(key);
+            }
         });
         let (wake, plans) = (queue.clone(), caches.plans.clone());
         caches.policies.listen(move |change| {
             let namespace = change.object().namespace().unwrap_or_default();
-            triggers::of_policy(&plans, &namespace, &operator_namespace).into_iter().for_each(|key| wake.add(key));
+            for key in triggers::of_policy(&plans, &namespace, &operator_namespace) {
+                wake.add(key);
+            }
         });
         let (wake, plans) = (queue.clone(), caches.plans.clone());
         caches.plans.listen(move |change| {
             let (Change::Applied(plan) | Change::Deleted(plan)) = change;
-            triggers::of_plan(&plans, plan).into_iter().for_each(|key| wake.add(key));
+            for key in triggers::of_plan(&plans, plan) {
+                wake.add(key);
+            }
         });
     });
 }

@@ -4,6 +4,7 @@
 //! leads to. What does not: what the stages look at (`preflight`, `verification`, `approval`).
 
 mod admission;
+mod transition;
 mod transitions;
 
 #[cfg(test)]
@@ -13,9 +14,10 @@ use api::RemediationPlan;
 use api::shared::RemediationState;
 
 pub use admission::{Admitted, admit};
+pub use transition::{Cond, Note, Transition};
 pub use transitions::{
-    Cond, Note, StepAt, Transition, approved, asked, begin_execution, begin_rollback, begin_verification, cancelled,
-    end_rollback, fail, hold, intend, step_done, step_failed, undo_begin, undo_done, undo_failed, verified, watching,
+    StepAt, approved, asked, begin_execution, begin_rollback, begin_verification, cancelled, end_rollback, fail, hold,
+    intend, step_done, step_failed, undo_begin, undo_done, undo_failed, verified, watching,
 };
 
 /// What is to be done with a plan next.

@@ -3,92 +3,14 @@
 use api::RemediationPlan;
 use api::conditions::{APPROVED, EXECUTED, VERIFIED};
 use api::remediation_plan::{
-    ExecutionStep, PlanApproval, RemediationPlanActionCheckpoint, RemediationPlanEvidence, RemediationPlanStatus,
-    StepPhase, Verification,
+    ExecutionStep, PlanApproval, RemediationPlanActionCheckpoint, RemediationPlanStatus, StepPhase, Verification,
 };
 use api::shared::{RemediationAction, RemediationState as State, ResourceSnapshot};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::Transition;
 use crate::remediation::rollback::{Ended, ended};
-
-/// Most facts that a plan keeps.
-const MAX_EVIDENCE: usize = 50;
-
-/// A condition to be set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cond {
-    /// Its type.
-    pub type_: &'static str,
-    /// True, false, or unknown.
-    pub status: Option<bool>,
-    /// Its reason.
-    pub reason: &'static str,
-    /// Its message.
-    pub message: String,
-}
-
-/// An Event to be given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Whether it is bad news.
-    pub warning: bool,
-    /// Its reason.
-    pub reason: &'static str,
-    /// Its text.
-    pub message: String,
-}
-
-/// A status to be written. Its conditions are those that the plan has; `conditions` are to be put into them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Transition {
-    /// The status.
-    pub status: RemediationPlanStatus,
-    /// Conditions that change.
-    pub conditions: Vec<Cond>,
-    /// Events, given after the status is written.
-    pub notes: Vec<Note>,
-}
-
-impl Transition {
-    fn of(plan: &RemediationPlan) -> Self {
-        let mut status = plan.status.clone().unwrap_or_default();
-        status.observed_generation = plan.metadata.generation;
-        Self { status, conditions: Vec::new(), notes: Vec::new() }
-    }
-
-    fn cond(
-        mut self,
-        type_: &'static str,
-        status: Option<bool>,
-        reason: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        self.conditions.push(Cond { type_, status, reason, message: message.into() });
-        self
-    }
-
-    fn note(mut self, warning: bool, reason: &'static str, message: impl Into<String>) -> Self {
-        self.notes.push(Note { warning, reason, message: message.into() });
-        self
-    }
-
-    fn evidence(&mut self, type_: &str, data: impl Into<String>, now: Timestamp) {
-        if self.status.evidence.len() < MAX_EVIDENCE {
-            self.status.evidence.push(RemediationPlanEvidence {
-                data: data.into(),
-                timestamp: Time(now),
-                type_: type_.to_owned(),
-            });
-        }
-    }
-
-    fn end(&mut self, state: State, result: impl Into<String>, now: Timestamp) {
-        self.status.state = Some(state);
-        self.status.result = Some(result.into());
-        self.status.completed_at = Some(Time(now));
-    }
-}
 
 /// A request for approval has been made.
 pub fn asked(plan: &RemediationPlan, approval: PlanApproval, message: &str, command: &str) -> Transition {

@@ -77,6 +77,15 @@ fn effect(action: &Action, number: usize, cluster: &Cluster, stamp: Timestamp) -
     all.into_iter().nth(number).ok_or_else(|| "no such effect".to_owned())
 }
 
+/// Fingerprint of what the target would be.
+fn dry_run(effect: &preflight::Effect, cluster: &Cluster, key: &str) -> Option<String> {
+    let Change::Set { wanted, .. } = &effect.change else { return None };
+    let (mut draft, kind) = (cluster.clone(), effect.target.kind.name());
+    let ops = steps::patch(draft.object(kind)?, wanted, key);
+    draft.patch(kind, &ops, key).unwrap();
+    Some(fields::digest(&fields::read_like(draft.object(kind)?, wanted)))
+}
+
 /// One step forward, in the way of the operator. Returns whether there was one.
 fn advance(plan: &mut RemediationPlan, cluster: &mut Cluster, crash: Crash, second: i64) -> bool {
     let now = at(second);
@@ -88,6 +97,7 @@ fn advance(plan: &mut RemediationPlan, cluster: &mut Cluster, crash: Crash, seco
                     let object = cluster.object(found.target.kind.name()).unwrap();
                     let snapshot = steps::snapshot(&found, object, now);
                     intend(plan, index, &raw, &key, snapshot, &found.describe, now)
+                        .expecting(dry_run(&found, cluster, &key))
                 }
                 Err(why) => step_failed(plan, StepAt::New { index, action: &raw, key: &key }, "Refused", &why, now),
             }
@@ -231,6 +241,16 @@ fn a_change_by_someone_else_is_never_overwritten() {
     let ended = after(p.clone(), end_rollback(&p, at(9)));
     assert_eq!(state(&ended), RemediationState::Failed);
     assert!(ended.status.unwrap().rollback_result.unwrap().contains("changed by someone else"));
+    // After an action of which the process died before it could say so: it is done, and what stands there is not ours.
+    let (mut p, mut cluster) = (scale(), Cluster::new());
+    advance(&mut p, &mut cluster, Crash::No, 0);
+    advance(&mut p, &mut cluster, Crash::AfterActing, 1);
+    cluster.touch(|d| d["spec"]["replicas"] = json!(9));
+    while advance(&mut p, &mut cluster, Crash::No, 2) {}
+    assert_eq!(p.status.as_ref().unwrap().steps[0].phase, StepPhase::Done);
+    while back(&mut p, &mut cluster, Crash::No) {}
+    assert_eq!(cluster.deployment.as_ref().unwrap()["spec"]["replicas"], 9);
+    assert_eq!(p.status.as_ref().unwrap().steps[0].phase, StepPhase::RollbackFailed);
     // Deleted and made again under the same name.
     let (mut p, mut cluster) = (scale(), Cluster::new());
     advance(&mut p, &mut cluster, Crash::No, 0);
