@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use cluster::{Mode, local};
+use anyhow::Context;
+use cluster::{Mode, Origin, local};
 
 /// Clusters that a person starts; the others belong to a run of tests or of the bench.
 const OURS: [&str; 2] = ["dev", "demo"];
@@ -65,6 +66,13 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Up { mode, name, nodes } => {
             let cluster = cluster::up(&name, mode)?;
+            if cluster.origin == Origin::Named {
+                let answer = cluster.run_kubectl(&["get", "--raw", "/version"]);
+                cluster.forget();
+                answer.context("the cluster that KUBECONFIG or CONTEXT names does not answer; remedy: start it, or unset both to have a local cluster")?;
+                println!("the cluster that you named answers; nothing was started");
+                return Ok(());
+            }
             if nodes > 0 {
                 local::simulate_nodes(&cluster.name, nodes)?;
             }

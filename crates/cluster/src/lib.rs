@@ -135,6 +135,16 @@ impl Cluster {
         Ok(command)
     }
 
+    /// Removes our copy of the kubeconfig of a cluster that the user named, with its credentials. Others have none.
+    pub fn forget(&self) {
+        if self.origin == Origin::Named
+            && let Some(folder) = self.kubeconfig.parent()
+        {
+            let _ = std::fs::remove_dir_all(folder);
+            let _ = folder.parent().map(std::fs::remove_dir);
+        }
+    }
+
     /// Runs kubectl and returns what it printed.
     ///
     /// # Errors

@@ -39,7 +39,9 @@ pub fn cluster() -> anyhow::Result<Option<Cluster>> {
     );
     // Another name for another cluster: two runs at once must not swap theirs.
     let digest: String = crate::hex(&Sha256::digest(&output.stdout)).chars().take(12).collect();
-    let kubeconfig = local::home()?.join(format!("named-{digest}.kubeconfig"));
+    let folder = local::home()?.join(format!("named-{digest}"));
+    std::fs::create_dir_all(&folder)?;
+    let kubeconfig = folder.join("kubeconfig");
     std::fs::write(&kubeconfig, output.stdout)?;
     let name = local_name(Path::new(&files))?.unwrap_or_else(|| "named".to_owned());
     Ok(Some(Cluster { name, kubeconfig, origin: Origin::Named }))

@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let chatcli = stop.first(build())?;
     println!("Starting a Kubernetes with real pods");
     let cluster = stop.first(cluster::up(CLUSTER, Mode::Node))?;
-    refuse_what_is_not_ours(&cluster)?;
+    refuse_what_is_not_ours(&cluster).inspect_err(|_| cluster.forget())?;
     let result = stop.first(on(&cluster, &chatcli, args, &stop));
     if args.keep && result.is_ok() {
         return kept(&cluster);
@@ -125,6 +125,7 @@ fn clean(cluster: &Cluster) -> anyhow::Result<()> {
         for crd in crds.lines().filter(|name| name.ends_with(".platform.chatcli.io")) {
             cluster.run_kubectl(&["delete", crd, "--ignore-not-found"])?;
         }
+        cluster.forget();
         return Ok(());
     }
     cluster::down(CLUSTER)
