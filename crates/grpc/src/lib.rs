@@ -41,6 +41,12 @@ pub trait Eyes: Send + Sync + 'static {
     /// Why the absence of an alert means nothing yet; none once everything was looked at. Asked often: it must be cheap.
     fn pending(&self) -> Option<String>;
 
+    /// Why nothing can be concluded yet, because the first look goes on; none once it is over, also where a kind is refused
+    /// for good. A cause that is sought in half of the truth is a wrong one.
+    fn first_look(&self) -> Option<String> {
+        self.pending()
+    }
+
     /// How much is watched.
     fn status(&self) -> WatcherStatus;
 }

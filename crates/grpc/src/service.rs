@@ -132,6 +132,10 @@ impl<E: Eyes> ChatCliService for Service<E> {
     ) -> Result<Response<v1::AnalyzeIssueResponse>, Status> {
         let request = request.into_inner();
         check(&request)?;
+        if let Some(why) = self.eyes.first_look() {
+            // "No symptom is visible" would be taken for the answer, and people would be called.
+            return Err(Status::unavailable(format!("not everything was looked at yet: {why}; ask again in a moment")));
+        }
         let _permit = self.analyses.acquire().await.map_err(|_| Status::unavailable("the server is stopping"))?;
         let issue = request.issue_name.clone();
         let diagnosis = self.eyes.analyze(convert::question(request)).await;

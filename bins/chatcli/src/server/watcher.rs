@@ -58,6 +58,10 @@ impl grpc::Eyes for Watcher {
         Some(self.missing().join("; ")).filter(|missing| !missing.is_empty())
     }
 
+    fn first_look(&self) -> Option<String> {
+        self.detector.first_look_pending()
+    }
+
     fn status(&self) -> WatcherStatus {
         let detector::Counts { workloads, pods, alerts } = self.detector.counts();
         let scope = match &self.scope {

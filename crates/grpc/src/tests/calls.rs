@@ -58,6 +58,20 @@ async fn an_analysis_loses_nothing_on_its_way() {
 }
 
 #[tokio::test]
+async fn nothing_is_analysed_before_everything_was_looked_at() {
+    let eyes = Fake::new([]);
+    let server = Running::start(&eyes, Options::default()).await;
+    let link = ServerLink::new(server.settings()).unwrap();
+    *eyes.pending.lock().unwrap() = Some("3 of 8 workloads and nodes were not looked at yet".into());
+    let refused = link.analyze(&asked()).await.unwrap_err();
+    assert!(matches!(&refused, LinkError::Unavailable { why, .. } if why.contains("3 of 8")), "{refused}");
+    assert!(eyes.asked.lock().unwrap().is_empty());
+    *eyes.pending.lock().unwrap() = None;
+    link.analyze(&asked()).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_node_is_asked_for_without_the_namespace_of_its_issue() {
     let eyes = Fake::new([]);
     let server = Running::start(&eyes, Options::default()).await;
