@@ -59,9 +59,18 @@ fn controllers<A: ai_insight::Ask>(
     let wake = issue::Wake::default();
     // Correlation first: it fills the index that the Issues are decided by.
     let touched = wake.clone();
-    anomaly::start(client.clone(), &caches.anomalies, &caches.issues, &index, &settings.namespace, env, move |key| {
-        touched.wake(key);
-    });
+    anomaly::start(
+        client.clone(),
+        &caches.anomalies,
+        &caches.issues,
+        &index,
+        &settings.namespace,
+        env,
+        move |key, joined| match joined {
+            anomaly::Joined::OneMore => touched.wake_later(key),
+            _ => touched.wake(key),
+        },
+    );
     let of_issues = incident::Settings {
         max_attempts: settings.max_attempts,
         stability: settings.stability,

@@ -48,6 +48,11 @@ impl Queue {
         }
     }
 
+    /// Asks for a reconcile after a time, unless one comes before.
+    pub fn add_after(&self, key: impl Into<Key>, delay: Duration) {
+        self.work.add_at(key.into(), Instant::now() + delay);
+    }
+
     /// The next key, when there is one. It is this worker's until [`Queue::done`].
     pub(super) async fn take(&self) -> Key {
         self.work.take().await

@@ -15,6 +15,17 @@ use kube::ResourceExt;
 /// Most anomaly names that an Issue lists.
 const LISTED: usize = 50;
 
+/// What an anomaly changes for its Issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// Nothing: it was counted like this before.
+    Known,
+    /// One more of what is firing already: only counts and lists grow.
+    OneMore,
+    /// What is firing, or since when nothing is.
+    Changed,
+}
+
 #[derive(Clone, Debug)]
 struct Member {
     signal: SignalType,
@@ -132,8 +143,8 @@ impl Index {
         self.lock().root_of_issue.get(key).cloned()
     }
 
-    /// Notes that an anomaly belongs to an Issue; returns whether the Issue's facts changed.
-    pub fn join(&self, anomaly: &Anomaly, issue: &Key) -> bool {
+    /// Notes that an anomaly belongs to an Issue; returns what that changes for the Issue.
+    pub fn join(&self, anomaly: &Anomaly, issue: &Key) -> Joined {
         let key = Key::of(anomaly);
         let status = anomaly.status.as_ref();
         let resolved = status.and_then(|s| s.state) == Some(AnomalyState::Resolved);
@@ -160,11 +171,14 @@ impl Index {
             members.remove(&key.name);
         }
         let members = state.members.entry(issue.clone()).or_default();
-        let changed = members
-            .get(&key.name)
-            .is_none_or(|old| (old.firing, old.resolved_at) != (member.firing, member.resolved_at));
+        let fired_before = members.values().any(|other| other.firing);
+        let joined = match members.get(&key.name) {
+            Some(old) if (old.firing, old.resolved_at) == (member.firing, member.resolved_at) => Joined::Known,
+            None if member.firing && fired_before => Joined::OneMore,
+            _ => Joined::Changed,
+        };
         members.insert(key.name, member);
-        changed
+        joined
     }
 
     /// Forgets an anomaly; returns the Issue that it belonged to.

@@ -2,7 +2,7 @@
 //!
 //! Watches: Anomaly, Issue. Writes: Issues (create; severity and risk, only upwards), correlated, issueRef and
 //! conditions in the status of Anomaly. The other fields of that status are the bridge's.
-//! Conditions: Correlated. RBAC: anomalies get/list/watch, anomalies/status patch, issues get/list/watch/create/patch.
+//! Conditions: Correlated, False, where an Anomaly is refused; otherwise `correlated` and `issueRef` say it. RBAC: anomalies get/list/watch, anomalies/status patch, issues get/list/watch/create/patch.
 //!
 //! All anomalies of a root are one worker's, together: two of them can never open two Issues, a burst costs one write
 //! per anomaly and one or two for its Issue. An Issue that was just made counts before the cache shows it.
@@ -29,7 +29,7 @@ use kit::controller::{Env, chain};
 use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
-pub use index::{Index, Known};
+pub use index::{Index, Joined, Known};
 use kit::work::Work;
 
 /// Roots that are worked on at once.
@@ -84,12 +84,12 @@ impl Correlator {
         self.work.add(root);
     }
 
-    fn on_anomaly(&self, change: &Change<'_, Anomaly>, touched: &dyn Fn(Key)) {
+    fn on_anomaly(&self, change: &Change<'_, Anomaly>, touched: &Touched) {
         let anomaly = change.object();
         let key = Key::of(anomaly.as_ref());
         if let Change::Deleted(_) = change {
             if let Some(issue) = self.index.forget_anomaly(&key) {
-                touched(issue);
+                touched(issue, Joined::Changed);
             }
             return;
         }
@@ -100,8 +100,9 @@ impl Correlator {
             .map(|r| Key::new(key.namespace.clone(), r.name.clone()));
         // A copy from before our own mark does not undo it.
         if let Some(issue) = self.index.issue_of(&key).or(named) {
-            if self.index.join(anomaly, &issue) {
-                touched(issue);
+            match self.index.join(anomaly, &issue) {
+                Joined::Known => {}
+                joined => touched(issue, joined),
             }
         } else if !status.is_some_and(|s| s.correlated || refused(s)) {
             self.enqueue(anomaly);
@@ -140,7 +141,7 @@ impl Correlator {
         (firing && known.state == Some(IssueState::Resolved) && over).then_some(anomaly)
     }
 
-    async fn work_on(&self, root: &RootKey, touched: &(dyn Fn(Key) + Sync)) -> Result<(), Error> {
+    async fn work_on(&self, root: &RootKey, touched: &Touched) -> Result<(), Error> {
         let now = self.clock.now();
         let keys = self.pending().remove(root).unwrap_or_default();
         let batch: Vec<Arc<Anomaly>> = keys.iter().filter_map(|key| self.open(key, now)).collect();
@@ -157,7 +158,7 @@ impl Correlator {
         root: &RootKey,
         batch: &[Arc<Anomaly>],
         now: Timestamp,
-        touched: &(dyn Fn(Key) + Sync),
+        touched: &Touched,
     ) -> Result<(), Error> {
         let mut good = Vec::new();
         for anomaly in batch {
@@ -176,7 +177,7 @@ impl Correlator {
         let (late, fresh): (Vec<_>, Vec<_>) =
             good.into_iter().partition(|a| open.is_none() && last.as_ref().is_some_and(|l| belonged_to(a, l)));
         if let (Some(last), false) = (last, late.is_empty()) {
-            self.mark_all(&late, &Key::new(root.home.clone(), last.name), now, touched).await?;
+            self.mark_all(&late, &Key::new(root.home.clone(), last.name), touched).await?;
         }
         if fresh.is_empty() {
             return Ok(());
@@ -187,22 +188,18 @@ impl Correlator {
         };
         let issue = Key::new(root.home.clone(), known.name.clone());
         self.raise(&issue, &known, &fresh).await?;
-        self.mark_all(&fresh, &issue, now, touched).await
+        self.mark_all(&fresh, &issue, touched).await
     }
 
-    async fn mark_all(
-        &self,
-        batch: &[Arc<Anomaly>],
-        issue: &Key,
-        now: Timestamp,
-        touched: &(dyn Fn(Key) + Sync),
-    ) -> Result<(), Error> {
-        let marks: Vec<_> = batch.iter().map(|anomaly| self.mark(anomaly, issue, now)).collect();
+    async fn mark_all(&self, batch: &[Arc<Anomaly>], issue: &Key, touched: &Touched) -> Result<(), Error> {
+        let marks: Vec<_> = batch.iter().map(|anomaly| self.mark(anomaly, issue, touched)).collect();
         let results: Vec<Result<(), Error>> = futures::stream::iter(marks).buffer_unordered(MARKS).collect().await;
-        touched(issue.clone());
         results.into_iter().collect()
     }
 }
+
+/// Hears of an Issue whose anomalies changed, and how.
+type Touched = dyn Fn(Key, Joined) + Send + Sync;
 
 fn root(anomaly: &Anomaly) -> RootKey {
     root_of(&anomaly.namespace().unwrap_or_default(), &anomaly.spec.resource, anomaly.spec.root.as_ref())
@@ -227,7 +224,7 @@ pub fn start(
     index: &Index,
     operator_namespace: &str,
     env: &Env,
-    touched: impl Fn(Key) + Clone + Send + Sync + 'static,
+    touched: impl Fn(Key, Joined) + Clone + Send + Sync + 'static,
 ) {
     let correlator = Correlator {
         client,

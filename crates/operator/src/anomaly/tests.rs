@@ -39,7 +39,7 @@ async fn life(fake: FakeApi) {
     let env = Env { supervisor: supervisor.clone(), metrics: Metrics::new("test"), clock: Arc::new(SystemClock) };
     let anomalies = Cache::of(fake.list::<Anomaly>());
     let issues = Cache::of(fake.list::<Issue>());
-    start(fake.client(), &anomalies, &issues, &Index::default(), "ops", &env, |_| {});
+    start(fake.client(), &anomalies, &issues, &Index::default(), "ops", &env, |_, _| {});
     // Longer than the delay after a failure; time is paused, so it costs nothing.
     for _ in 0..40 {
         tokio::time::sleep(Duration::from_millis(200)).await;

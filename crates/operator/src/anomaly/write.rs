@@ -12,7 +12,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::{Correlator, Error, Known};
+use super::{Correlator, Error, Joined, Known, Touched};
 
 const MANAGER: &str = "chatcli-operator/anomaly";
 
@@ -78,12 +78,19 @@ impl Correlator {
         }
     }
 
-    /// Marks an anomaly as belonging to an Issue. The fields are this controller's alone, so a merge does.
-    pub(super) async fn mark(&self, anomaly: &Anomaly, issue: &Key, now: Timestamp) -> Result<(), Error> {
-        let message = format!("belongs to Issue {}", issue.name);
-        let status = json!({"correlated": true, "issueRef": {"name": issue.name}, "conditions": [condition(anomaly, "True", "Correlated", &message, now)]});
+    /// Marks an anomaly as belonging to an Issue. The fields are this controller's alone, so a merge does; no condition
+    /// says the same again, which would make a storm a fifth more expensive for the API server.
+    pub(super) async fn mark(&self, anomaly: &Anomaly, issue: &Key, touched: &Touched) -> Result<(), Error> {
+        let mut status = json!({"correlated": true, "issueRef": {"name": issue.name}});
+        if anomaly.status.as_ref().is_some_and(|s| !s.conditions.is_empty()) {
+            // It was refused before.
+            status["conditions"] = json!([]);
+        }
         if self.write(anomaly, status).await? {
-            self.index.join(anomaly, issue);
+            match self.index.join(anomaly, issue) {
+                Joined::Known => {}
+                joined => touched(issue.clone(), joined),
+            }
         }
         Ok(())
     }

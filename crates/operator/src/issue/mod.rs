@@ -37,6 +37,9 @@ pub use error::Error;
 /// Field manager of this controller.
 const MANAGER: &str = "chatcli-operator/issue";
 
+/// How far the counts and lists of an Issue may be behind.
+const COUNTS_AFTER: Duration = Duration::from_secs(15);
+
 /// Caches that the controller reads.
 #[derive(Clone)]
 pub struct Caches {
@@ -128,6 +131,13 @@ impl Wake {
     pub fn wake(&self, key: Key) {
         if let Some(queue) = self.0.get() {
             queue.add(key);
+        }
+    }
+
+    /// Asks for a look soon: nothing but a count has changed, and in a storm it changes again at once.
+    pub fn wake_later(&self, key: Key) {
+        if let Some(queue) = self.0.get() {
+            queue.add_after(key, COUNTS_AFTER);
         }
     }
 }
