@@ -1,6 +1,5 @@
 //! The figures: delays, storm, scale.
 
-use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -185,7 +184,7 @@ where
 
 /// The next object whose key fits; others are changes of objects that were seen before.
 async fn next(stream: &mut Created, fits: impl Fn(&String) -> bool) -> Option<(String, Instant)> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while let Ok(Some((name, key, seen))) = tokio::time::timeout_at(deadline, stream.next()).await {
         if fits(&key) {
             return Some((name, seen));
@@ -214,7 +213,7 @@ pub async fn storm(client: &Client, args: &Args, report: &mut Report) -> anyhow:
     let mut correlated = watcher(api.clone(), watcher::Config::default()).default_backoff().applied_objects().boxed();
     let mut done = std::collections::HashSet::new();
     while done.len() < args.anomalies {
-        let anomaly = tokio::time::timeout(Duration::from_secs(600), correlated.try_next())
+        let anomaly = tokio::time::timeout(Duration::from_mins(10), correlated.try_next())
             .await
             .with_context(|| format!("only {} of {} are correlated", done.len(), args.anomalies))??;
         if let Some(anomaly) = anomaly.filter(|a| a.status.as_ref().is_some_and(|s| s.correlated)) {
@@ -326,8 +325,7 @@ fn rss(name: &str, mib: f64, go: &str) -> Figure {
 /// Issues as the operator would hold them; the workloads exist, so their Issues are real work for it.
 async fn make_issues(client: &Client, count: usize) -> anyhow::Result<usize> {
     let api: Api<Issue> = Api::namespaced(client.clone(), "bench-scale");
-    let existing: HashMap<String, ()> =
-        api.list(&ListParams::default()).await?.into_iter().map(|issue| (issue.name_any(), ())).collect();
+    let existing = api.list(&ListParams::default()).await?.items;
     futures::stream::iter(existing.len()..count)
         .map(|index| {
             let api = api.clone();

@@ -66,7 +66,7 @@ impl Process {
             if let Some(status) = child.try_wait()? {
                 bail!("chatcli {name} ended with {status}: {}", tail(&log));
             }
-            if began.elapsed() > Duration::from_secs(300) {
+            if began.elapsed() > Duration::from_mins(5) {
                 bail!("chatcli {name} is not ready after 300 s: {}", tail(&log));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -98,7 +98,7 @@ impl World {
                 return Ok(());
             }
             ensure!(
-                began.elapsed() < Duration::from_secs(600),
+                began.elapsed() < Duration::from_mins(10),
                 "only {ready} of {count} Deployments are ready after 600 s"
             );
             tokio::time::sleep(Duration::from_millis(500)).await;

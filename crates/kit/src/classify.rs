@@ -36,7 +36,7 @@ pub fn of_kube(error: &kube::Error) -> Class {
 /// Delay before the n-th retry of a transient error: 1 s, doubling, at most 5 min, with a jitter of a fifth.
 pub fn backoff(failures: u32) -> Duration {
     let base =
-        Duration::from_secs(1).saturating_mul(1 << failures.saturating_sub(1).min(9)).min(Duration::from_secs(300));
+        Duration::from_secs(1).saturating_mul(1 << failures.saturating_sub(1).min(9)).min(Duration::from_mins(5));
     base.mul_f64(rand::random_range(0.8..1.2))
 }
 

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::supervisor::{Supervisor, panic_text};
 
 /// How long an object waits at most before it is looked at again without a reason.
-const FALLBACK: Duration = Duration::from_secs(3600);
+const FALLBACK: Duration = Duration::from_hours(1);
 /// Delay before a reconcile is tried again on a newer object.
 const CONFLICT_DELAY: Duration = Duration::from_millis(25);
 

@@ -91,7 +91,7 @@ impl Elector {
                     }
                     Ok(Ok(None)) => {}
                     Ok(Err(error)) => {
-                        tracing::warn!(lease = self.name, %error, "cannot take part in the election; remedy: check that the API server answers and that leases may be read, watched and written")
+                        tracing::warn!(lease = self.name, %error, "cannot take part in the election; remedy: check that the API server answers and that leases may be read, watched and written");
                     }
                     Err(_) => tracing::warn!(
                         lease = self.name,
@@ -215,7 +215,7 @@ impl Leadership {
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => tracing::warn!(lease = self.elector.name, %error, "cannot renew the lease"),
                 Err(_) => {
-                    tracing::warn!(lease = self.elector.name, "cannot renew the lease: the API server does not answer")
+                    tracing::warn!(lease = self.elector.name, "cannot renew the lease: the API server does not answer");
                 }
             }
             if self.renewed.elapsed() >= patience {

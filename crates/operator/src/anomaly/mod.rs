@@ -244,7 +244,7 @@ pub fn start(
         let (c, tell, token) = (correlator.clone(), touched.clone(), env.supervisor.token().clone());
         env.supervisor.spawn("anomaly", async move {
             while let Some(root) = token.run_until_cancelled(c.work.take()).await {
-                let answer = tokio::time::timeout(Duration::from_secs(60), c.work_on(&root, &tell)).await;
+                let answer = tokio::time::timeout(Duration::from_mins(1), c.work_on(&root, &tell)).await;
                 let failed = match answer {
                     Ok(Ok(())) => None,
                     Ok(Err(error)) => Some(chain(&error)),

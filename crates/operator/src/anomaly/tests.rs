@@ -104,7 +104,7 @@ async fn an_escalated_issue_takes_more_and_a_resolved_one_does_not() {
     life(fake.clone()).await;
     let first = fake.list::<Issue>().remove(0).name_any();
     fake.edit::<Issue>("shop", &first, |i| {
-        i["status"] = serde_json::json!({"state": "Escalated", "maxRemediationAttempts": 5, "remediationAttempts": 0})
+        i["status"] = serde_json::json!({"state": "Escalated", "maxRemediationAttempts": 5, "remediationAttempts": 0});
     });
     fake.put(anomaly("a1", "web"));
     life(fake.clone()).await;

@@ -81,11 +81,12 @@ impl Correlator {
     /// Marks an anomaly as belonging to an Issue. The fields are this controller's alone, so a merge does; no condition
     /// says the same again, which would make a storm a fifth more expensive for the API server.
     pub(super) async fn mark(&self, anomaly: &Anomaly, issue: &Key, touched: &Touched) -> Result<(), Error> {
-        let mut status = json!({"correlated": true, "issueRef": {"name": issue.name}});
-        if anomaly.status.as_ref().is_some_and(|s| !s.conditions.is_empty()) {
-            // It was refused before.
-            status["conditions"] = json!([]);
-        }
+        let refused_before = anomaly.status.as_ref().is_some_and(|s| !s.conditions.is_empty());
+        let status = if refused_before {
+            json!({"correlated": true, "issueRef": {"name": issue.name}, "conditions": []})
+        } else {
+            json!({"correlated": true, "issueRef": {"name": issue.name}})
+        };
         if self.write(anomaly, status).await? {
             match self.index.join(anomaly, issue) {
                 Joined::Known => {}

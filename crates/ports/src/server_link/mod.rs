@@ -49,7 +49,7 @@ impl Settings {
             token_file: None,
             ca_file: None,
             call_deadline: Duration::from_secs(10),
-            analysis_deadline: Duration::from_secs(60),
+            analysis_deadline: Duration::from_mins(1),
             heartbeat: Duration::from_secs(30),
             poll: Duration::from_secs(30),
         }

@@ -1,9 +1,9 @@
 //! Answers requests.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -182,7 +182,7 @@ impl FakeApi {
                 }
             }
         });
-        let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
+        let mut response = Response::new(StreamBody::new(stream.map(Ok)).boxed_unsync());
         response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
         response
     }
@@ -192,8 +192,8 @@ fn header(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-fn frame(event: &Value) -> Result<Frame<Bytes>, Infallible> {
-    Ok(Frame::data(Bytes::from(format!("{event}\n"))))
+fn frame(event: &Value) -> Frame<Bytes> {
+    Frame::data(Bytes::from(format!("{event}\n")))
 }
 
 fn answer(code: u16, value: &Value) -> Answer {
@@ -382,16 +382,15 @@ fn change(store: &mut Store, call: &Call, current: &Value, subresource: &str) ->
 /// Takes from `wanted` what a write to this subresource may change, and the rest from `current`.
 fn only(current: &Value, mut wanted: Value, subresource: &str) -> Value {
     let status = |object: &Value| object.get("status").cloned();
-    let (mut object, status) = match subresource {
-        "status" => (current.clone(), status(&wanted)),
-        _ => {
-            for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"] {
-                if let Some(value) = current.pointer(&format!("/metadata/{field}")) {
-                    set(&mut wanted, field, value.clone());
-                }
+    let (mut object, status) = if subresource == "status" {
+        (current.clone(), status(&wanted))
+    } else {
+        for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"] {
+            if let Some(value) = current.pointer(&format!("/metadata/{field}")) {
+                set(&mut wanted, field, value.clone());
             }
-            (wanted, status(current))
         }
+        (wanted, status(current))
     };
     if let Value::Object(object) = &mut object {
         match status {

@@ -87,7 +87,7 @@ impl Store {
         let generation = |object: &Value| object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
         match &old {
             Some(old) if desired_part(old) != desired_part(&object) => {
-                set(&mut object, "generation", json!(generation(old) + 1))
+                set(&mut object, "generation", json!(generation(old) + 1));
             }
             Some(old) => set(&mut object, "generation", json!(generation(old))),
             None => {
