@@ -6,7 +6,7 @@
 //! defaults, garbage collection and field ownership beyond "what a manager leaves out of its next apply goes away":
 //! what depends on those is tested on a real API server.
 //!
-//! ```ignore
+//! ```text
 //! let api = FakeApi::new().with(deployment).with(plan);
 //! api.fail("patch", "/status", 409, 1);
 //! let client = api.client();
