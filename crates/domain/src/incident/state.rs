@@ -113,6 +113,20 @@ pub struct Decision {
     pub look_again: Option<Timestamp>,
 }
 
+impl Decision {
+    /// Whether it only brings counts and lists of what is firing up to date. In a storm they change all the time, and
+    /// nobody decides by them, so that they may lag.
+    pub fn only_counts(&self, issue: &Issue) -> bool {
+        let Some(old) = &issue.status else { return false };
+        let counted = IssueStatus {
+            anomalies: self.status.anomalies.clone(),
+            anomaly_count: self.status.anomaly_count,
+            ..old.clone()
+        };
+        self.moved.is_none() && self.effects.is_empty() && counted == self.status && *old != self.status
+    }
+}
+
 /// The next move of an Issue.
 pub fn decide(facts: &Facts<'_>, settings: &Settings, now: Timestamp) -> Decision {
     let mut status = facts.issue.status.clone().unwrap_or_default();

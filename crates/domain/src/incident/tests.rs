@@ -333,3 +333,17 @@ fn the_report_tells_the_story() {
     );
     assert!(report.prevention_actions.iter().any(|p| p.contains("image exists")));
 }
+
+#[test]
+fn growing_counts_may_lag_and_nothing_else() {
+    let mut issue = issue();
+    issue.status = Some(api::issue::IssueStatus { anomaly_count: Some(1), ..Default::default() });
+    let of = |status: api::issue::IssueStatus| Decision { effects: Vec::new(), status, moved: None, look_again: None };
+    let old = issue.status.clone().unwrap();
+    assert!(!of(old.clone()).only_counts(&issue), "nothing changes");
+    let grown = api::issue::IssueStatus { anomaly_count: Some(2), anomalies: vec!["a".into()], ..old.clone() };
+    assert!(of(grown.clone()).only_counts(&issue));
+    assert!(!of(api::issue::IssueStatus { incident_id: Some("INC-1".into()), ..grown.clone() }).only_counts(&issue));
+    let moves = Decision { effects: vec![Effect::Analyse { attempt: 1 }], ..of(grown) };
+    assert!(!moves.only_counts(&issue));
+}

@@ -8,7 +8,7 @@ use api::{Issue, keys};
 use domain::incident::{RootKey, incident_id, issue_name, label, open_issue, score, signal_name};
 use jiff::Timestamp;
 use kit::cache::Key;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams, PostParams, ValidationDirective};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
@@ -108,7 +108,12 @@ impl Correlator {
         let api: Api<Anomaly> = Api::namespaced(self.client.clone(), &anomaly.namespace().unwrap_or_default());
         // The UID keeps the mark off an object of the same name that was made meanwhile.
         let body = json!({"metadata": {"uid": anomaly.metadata.uid}, "status": status});
-        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        // The fields are ours and known; having the API server look for unknown ones costs a storm a tenth more.
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            field_validation: Some(ValidationDirective::Ignore),
+            ..PatchParams::default()
+        };
         match api.patch_status(&name, &params, &Patch::Merge(&body)).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),

@@ -18,12 +18,14 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use api::shared::IssueState;
 use api::{AIInsight, ApprovalRequest, Issue, PostMortem, RemediationPlan};
-use domain::incident::Settings;
+use domain::incident::{Decision, Settings};
+use jiff::Timestamp;
 use kit::cache::{Cache, Key};
 use kit::clock::Clock;
 use kit::condition::is_true;
@@ -38,7 +40,7 @@ pub use error::Error;
 const MANAGER: &str = "chatcli-operator/issue";
 
 /// How far the counts and lists of an Issue may be behind.
-const COUNTS_AFTER: Duration = Duration::from_secs(15);
+const COUNTS_AFTER: Duration = Duration::from_secs(30);
 
 /// Caches that the controller reads.
 #[derive(Clone)]
@@ -63,6 +65,8 @@ pub struct Controller {
     settings: Settings,
     events: Events,
     clock: Arc<dyn Clock>,
+    /// When the status of an Issue was last to be written.
+    written: Mutex<HashMap<Key, Timestamp>>,
 }
 
 impl Controller {
@@ -75,7 +79,15 @@ impl Controller {
         events: Events,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { client, caches: caches.clone(), index: index.clone(), settings, events, clock }
+        Self {
+            client,
+            caches: caches.clone(),
+            index: index.clone(),
+            settings,
+            events,
+            clock,
+            written: Mutex::default(),
+        }
     }
 }
 
@@ -98,6 +110,9 @@ impl Reconcile for Controller {
             seen = self.observe_live(&issue).await?;
             decision = self.decide(&issue, &seen, now);
         }
+        if let Some(due) = self.counts_due(&issue, &decision, now) {
+            return Ok(Next::At(decision.look_again.map_or(due, |at| at.min(due))));
+        }
         match self.act_before(&issue, &decision).await {
             Ok(()) => {}
             Err(Error::Refused { why, .. }) => decision = self.plan_refused(&issue, &seen, &why, now),
@@ -109,6 +124,32 @@ impl Reconcile for Controller {
             return self.write_report(&newer).await;
         }
         Ok(decision.look_again.map_or(Next::OnChange, Next::At))
+    }
+
+    fn deleted(&self, key: &Key) {
+        self.written().remove(key);
+    }
+}
+
+impl Controller {
+    fn written(&self) -> MutexGuard<'_, HashMap<Key, Timestamp>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When counts that have grown are due to be written, if they are not due yet.
+    fn counts_due(&self, issue: &Issue, decision: &Decision, now: Timestamp) -> Option<Timestamp> {
+        let key = Key::of(issue);
+        let mut written = self.written();
+        if decision.only_counts(issue)
+            && let Some(due) = written.get(&key).and_then(|at| at.checked_add(COUNTS_AFTER).ok())
+            && due > now
+        {
+            return Some(due);
+        }
+        if issue.status.as_ref() != Some(&decision.status) {
+            written.insert(key, now);
+        }
+        None
     }
 }
 
