@@ -45,11 +45,8 @@ impl<A> Controller<A> {
             let generation = current.metadata.generation;
             upsert(&mut status.conditions, api::conditions::ANALYZED, true, "Answered", &message, generation, now);
             match kit::status::write(&api, MANAGER, &current, &status).await {
-                Ok(written) => {
-                    let newer = written.or(&current);
-                    self.events.normal(&newer.object_ref(&()), "Analyzed", "Analyze", &analysis.text).await;
-                    return Ok(());
-                }
+                // No Event: the status has the whole of it, and the Issue goes on with an Event of its own.
+                Ok(_) => return Ok(()),
                 Err(kube::Error::Api(refused)) if refused.is_conflict() && left > 0 => {}
                 Err(source) => return Err(Error::WriteStatus { source }),
             }

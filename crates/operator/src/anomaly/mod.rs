@@ -33,9 +33,9 @@ pub use index::{Index, Joined, Known};
 use kit::work::Work;
 
 /// Roots that are worked on at once.
-const WORKERS: usize = 12;
+const WORKERS: usize = 8;
 /// Anomalies of one root that are marked at once.
-const MARKS: usize = 8;
+const MARKS: usize = 4;
 /// How long after the end of an Issue an alert may need to clear before it counts as a new incident.
 const LATE: Duration = Duration::from_secs(5);
 

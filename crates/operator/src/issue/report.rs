@@ -22,7 +22,8 @@ impl Controller {
             let reference = newer.object_ref(&());
             if moved.to == IssueState::Escalated {
                 self.events.warning(&reference, moved.reason, "Escalate", &moved.message).await;
-            } else {
+            } else if moved.to != IssueState::Analyzing {
+                // That an analysis begins is not worth an Event: its end is, a moment later.
                 self.events.normal(&reference, moved.reason, "Proceed", &moved.message).await;
             }
         }
