@@ -33,6 +33,15 @@ pub fn of_kube(error: &kube::Error) -> Class {
     }
 }
 
+/// Class of an API server's answer for what nobody watches: a right that was missing is granted in a role, which wakes
+/// nobody, so that is tried again with a growing delay too.
+pub fn of_kube_unwatched(error: &kube::Error) -> Class {
+    match of_kube(error) {
+        Class::Blocked => Class::Transient,
+        class => class,
+    }
+}
+
 /// Delay before the n-th retry of a transient error: 1 s, doubling, at most 5 min, with a jitter of a fifth.
 pub fn backoff(failures: u32) -> Duration {
     let base =

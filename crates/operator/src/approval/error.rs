@@ -1,6 +1,6 @@
 //! What can go wrong around a request, and what the driver does about it.
 
-use kit::classify::{Class, Classified, of_kube};
+use kit::classify::{Class, Classified, of_kube_unwatched};
 use thiserror::Error;
 
 /// A step of the reconcile that did not come through. The next attempt starts from what is recorded.
@@ -44,10 +44,7 @@ impl Classified for Error {
     fn class(&self) -> Class {
         match self {
             Self::Read { source, .. } | Self::WriteStatus { source, .. } | Self::Consume { source } => {
-                match of_kube(source) {
-                    Class::Blocked => Class::Transient,
-                    class => class,
-                }
+                of_kube_unwatched(source)
             }
             Self::Json { .. } => Class::Invalid,
         }

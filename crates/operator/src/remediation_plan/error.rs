@@ -1,6 +1,6 @@
 //! What can go wrong around a plan, and what the driver does about it.
 
-use kit::classify::{Class, Classified, of_kube};
+use kit::classify::{Class, Classified, of_kube, of_kube_unwatched};
 use thiserror::Error;
 
 /// A step of the reconcile that did not come through. None of them means that something was done halfway: the log in
@@ -69,12 +69,8 @@ pub enum Error {
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
-            // A missing right is mended in a role, which wakes nobody: try again with a growing delay.
             Self::Read { source, .. } | Self::WriteRequest { source, .. } | Self::WriteStatus { source } => {
-                match of_kube(source) {
-                    Class::Blocked => Class::Transient,
-                    class => class,
-                }
+                of_kube_unwatched(source)
             }
             Self::Act { source, .. } => match of_kube(source) {
                 Class::Conflict => Class::Conflict,
