@@ -8,6 +8,7 @@ mod lessons;
 mod naming;
 mod post_mortem;
 mod state;
+mod storm;
 mod tracking;
 
 pub use correlation::{RootKey, Scored, home, incident_severity, open_issue, root_of, score, signal_name};
@@ -16,6 +17,7 @@ pub use naming::{
 };
 pub use post_mortem::{ReportInput, report};
 pub use state::{Decision, Effect, Facts, Members, Moved, Settings, decide, plan_refused};
+pub use storm::analysis_waits;
 pub use tracking::{Sighting, Tracked, track};
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ struct State {
     root_of_issue: HashMap<Key, RootKey>,
     members: HashMap<Key, BTreeMap<String, Member>>,
     issue_of: HashMap<Key, Key>,
+    waiting: HashMap<RootKey, BTreeSet<Key>>,
 }
 
 /// The index; clones share it.
@@ -89,6 +90,21 @@ pub struct Index {
 impl Index {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes Anomalies that wait for an Issue of their root.
+    pub fn wait(&self, root: &RootKey, anomalies: impl IntoIterator<Item = Key>) {
+        self.lock().waiting.entry(root.clone()).or_default().extend(anomalies);
+    }
+
+    /// The Anomalies of a root that wait; they are the caller's now.
+    pub fn take_waiting(&self, root: &RootKey) -> BTreeSet<Key> {
+        self.lock().waiting.remove(root).unwrap_or_default()
+    }
+
+    /// How many Anomalies wait for an Issue.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.values().map(BTreeSet::len).sum()
     }
 
     /// Takes an Issue in, from the cache or just made.

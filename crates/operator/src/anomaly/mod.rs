@@ -13,8 +13,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::Issue;
@@ -70,17 +69,12 @@ struct Correlator {
     operator_namespace: String,
     clock: Arc<dyn Clock>,
     work: Work<RootKey>,
-    pending: Arc<Mutex<HashMap<RootKey, BTreeSet<Key>>>>,
 }
 
 impl Correlator {
-    fn pending(&self) -> std::sync::MutexGuard<'_, HashMap<RootKey, BTreeSet<Key>>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn enqueue(&self, anomaly: &Anomaly) {
         let root = root(anomaly);
-        self.pending().entry(root.clone()).or_default().insert(Key::of(anomaly));
+        self.index.wait(&root, [Key::of(anomaly)]);
         self.work.add(root);
     }
 
@@ -120,7 +114,7 @@ impl Correlator {
                     let root = root_of(&key.namespace, &issue.spec.resource, issue.spec.root.as_ref());
                     let firing = self.index.still_firing(&key);
                     if !firing.is_empty() {
-                        self.pending().entry(root.clone()).or_default().extend(firing);
+                        self.index.wait(&root, firing);
                         self.work.add_at(root, Instant::now() + LATE);
                     }
                 }
@@ -143,12 +137,12 @@ impl Correlator {
 
     async fn work_on(&self, root: &RootKey, touched: &Touched) -> Result<(), Error> {
         let now = self.clock.now();
-        let keys = self.pending().remove(root).unwrap_or_default();
+        let keys = self.index.take_waiting(root);
         let batch: Vec<Arc<Anomaly>> = keys.iter().filter_map(|key| self.open(key, now)).collect();
         let result = self.batch(root, &batch, now, touched).await;
         if result.is_err() {
             // Whatever is done by now is left out at the next look.
-            self.pending().entry(root.clone()).or_default().extend(keys);
+            self.index.wait(root, keys);
         }
         result
     }
@@ -233,7 +227,6 @@ pub fn start(
         operator_namespace: operator_namespace.to_owned(),
         clock: env.clock.clone(),
         work: Work::default(),
-        pending: Arc::default(),
     };
     // Issues first: an anomaly must find the Issue that is there.
     let c = correlator.clone();
@@ -271,7 +264,7 @@ impl Correlator {
             .filter(|a| self::root(a) == *root)
             .map(|a| Key::of(a.as_ref()))
             .collect();
-        self.pending().entry(root.clone()).or_default().extend(open);
+        self.index.wait(root, open);
         self.work.add_at(root.clone(), Instant::now() + Duration::from_secs(1));
     }
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use api::shared::IssueState;
 use api::{AIInsight, ApprovalRequest, Issue, PostMortem, RemediationPlan};
-use domain::incident::{Decision, Settings};
+use domain::incident::{Decision, Settings, analysis_waits};
 use jiff::Timestamp;
 use kit::cache::{Cache, Key};
 use kit::clock::Clock;
@@ -103,6 +103,9 @@ impl Reconcile for Controller {
             return self.write_report(&issue).await;
         }
         let now = self.clock.now();
+        if let Some(later) = analysis_waits(&issue, self.index.waiting(), now) {
+            return Ok(Next::At(later));
+        }
         let mut seen = self.observe(&issue);
         let mut decision = self.decide(&issue, &seen, now);
         if decision.moved.as_ref().is_some_and(|m| m.to == IssueState::Resolved) {
