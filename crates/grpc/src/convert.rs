@@ -158,6 +158,8 @@ pub(crate) fn analysis(diagnosis: Diagnosis) -> v1::AnalyzeIssueResponse {
         suggested_actions: diagnosis.actions.into_iter().map(action).collect(),
         root_cause: Some(root_cause(diagnosis.cause)),
         log_analysis: diagnosis.log_analysis.unwrap_or_default(),
+        usage: None,
+        fallback_reason: String::new(),
     }
 }
 

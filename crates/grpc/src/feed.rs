@@ -137,5 +137,5 @@ impl<E: Eyes> Feed<E> {
 }
 
 fn event(kind: Kind, alert: Option<&Alert>) -> AlertEvent {
-    AlertEvent { kind: kind.into(), alert: alert.map(convert::alert) }
+    AlertEvent { kind: kind.into(), alert: alert.map(convert::alert), state: None }
 }

@@ -83,7 +83,7 @@ impl ServerLink {
                     tracing::info!(server = self.name(), "connected; every alert that fires is known");
                     tell(sender, LinkEvent::Synced).await?;
                 }
-                Kind::Heartbeat | Kind::Unspecified => {}
+                Kind::State | Kind::Heartbeat | Kind::Unspecified => {}
             }
         }
     }
