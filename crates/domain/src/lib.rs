@@ -6,7 +6,8 @@
 //! * `diagnosis`: from evidence to "this is the cause", with its proof and a proposal;
 //! * `incident`: grouping of signals, the life of an Issue, the words of a post-mortem;
 //! * `remediation`: what an action needs, changes, verifies and undoes, and the life of a plan;
-//! * `approval`: who must say yes, and whether they have.
+//! * `approval`: who must say yes, and whether they have;
+//! * `doctor`: what an installation lacks for production.
 //!
 //! What does not: anything that reads or writes. This crate cannot name a Kubernetes client, a runtime, an environment or
 //! a clock; `now` is an argument, and deadlines are absolute instants.
@@ -14,5 +15,6 @@
 pub mod approval;
 pub mod detection;
 pub mod diagnosis;
+pub mod doctor;
 pub mod incident;
 pub mod remediation;
