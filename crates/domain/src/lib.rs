@@ -6,6 +6,7 @@
 //! * `diagnosis`: from evidence to "this is the cause", with its proof and a proposal;
 //! * `incident`: grouping of signals, the life of an Issue, the words of a post-mortem;
 //! * `remediation`: what an action needs, changes, verifies and undoes, and the life of a plan;
+//! * `llm`: what a language model is told, and what of its answer counts;
 //! * `approval`: who must say yes, and whether they have;
 //! * `doctor`: what an installation lacks for production.
 //!
@@ -17,4 +18,5 @@ pub mod detection;
 pub mod diagnosis;
 pub mod doctor;
 pub mod incident;
+pub mod llm;
 pub mod remediation;
