@@ -22,7 +22,7 @@ pub fn go(module: &Path, name: &str, version: &str, packages: &[(&str, &str)], f
     let began = Instant::now();
     let binaries: Vec<&str> = packages.iter().map(|(_, binary)| *binary).collect();
     eprintln!("building {name} {version}: {} (once, then it is cached)", binaries.join(", "));
-    let ldflags = ldflags(name, version);
+    let ldflags = ldflags(module, name, version);
     // A build that is cut off must not look finished.
     let partial = folder.join("partial");
     let _ = std::fs::remove_dir_all(&partial);
@@ -81,7 +81,7 @@ fn parse_minor(version: &str) -> Option<u32> {
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn ldflags(name: &str, version: &str) -> String {
+fn ldflags(module: &Path, name: &str, version: &str) -> String {
     let mut flags = "-s -w".to_owned();
     if name == "kubernetes" {
         // Otherwise clients see v0.0.0.
@@ -91,7 +91,24 @@ fn ldflags(name: &str, version: &str) -> String {
             flags = format!("{flags} -X k8s.io/component-base/version.{key}={value}");
         }
     }
+    if name == "helm" {
+        flags = format!("{flags} -X helm.sh/helm/v3/internal/version.version={version}");
+        // Otherwise charts without a cluster are rendered for Kubernetes 1.20.
+        let go_mod = std::fs::read_to_string(module.join("go.mod")).unwrap_or_default();
+        if let Some(minor) = crate::tools::pinned(&go_mod, "k8s.io/client-go").as_deref().and_then(client_minor) {
+            for package in ["pkg/chartutil", "pkg/lint/rules"] {
+                for (key, value) in [("k8sVersionMajor", "1"), ("k8sVersionMinor", minor)] {
+                    flags = format!("{flags} -X helm.sh/helm/v3/{package}.{key}={value}");
+                }
+            }
+        }
+    }
     flags
+}
+
+/// The minor version of Kubernetes in a version of its client library, which counts v0.37 for 1.37.
+fn client_minor(version: &str) -> Option<&str> {
+    version.strip_prefix("v0.")?.split('.').next()
 }
 
 /// Shows how far a go command is, until it ends; returns how many packages it named.
@@ -160,5 +177,11 @@ mod tests {
         for (text, minor) in [("go1.26.8", Some(26)), ("go1.27rc1", Some(27)), ("devel +abc", None), ("", None)] {
             assert_eq!(super::parse_minor(text), minor, "{text}");
         }
+    }
+
+    #[test]
+    fn helm_renders_for_the_kubernetes_of_its_client() {
+        assert_eq!(super::client_minor("v0.37.1"), Some("37"));
+        assert_eq!(super::client_minor("v1.2.3"), None);
     }
 }

@@ -34,7 +34,7 @@ pub fn has(command: &str) -> bool {
 }
 
 /// Whether a program needs nothing but itself, so that it runs in an empty image.
-fn is_static(program: &Path) -> bool {
+pub fn is_static(program: &Path) -> bool {
     // The loader of a dynamic program is named in its head.
     std::fs::read(program).is_ok_and(|bytes| {
         let head = bytes.get(..4096).unwrap_or(&bytes);

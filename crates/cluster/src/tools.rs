@@ -45,6 +45,8 @@ const METRICS_SERVER: Tool = Tool {
 
 const KWOK: Tool =
     Tool { name: "kwok", module: "sigs.k8s.io/kwok", packages: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")] };
+const HELM: Tool =
+    Tool { name: "helm", module: "helm.sh/helm/v3", packages: &[("helm.sh/helm/v3/cmd/helm", "helm")] };
 
 /// Folder that holds built tools.
 ///
@@ -116,6 +118,19 @@ pub fn kwok() -> anyhow::Result<PathBuf> {
     Ok(ensure_built(&KWOK)?.join("kwok"))
 }
 
+/// helm, to check and install charts.
+///
+/// # Errors
+/// When Go is missing or the build fails.
+pub fn helm() -> anyhow::Result<PathBuf> {
+    Ok(ensure_built(&HELM)?.join("helm"))
+}
+
+/// Whether helm is there already, so that asking for it takes no time.
+pub fn helm_is_built() -> bool {
+    version(&HELM).and_then(|version| Ok(cache()?.join(format!("{}-{version}", HELM.name)).join("helm").is_file())).unwrap_or(false)
+}
+
 /// Folder with the pinned modules, in this checkout.
 fn modules() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools")
@@ -128,7 +143,7 @@ fn version(tool: &Tool) -> anyhow::Result<String> {
 }
 
 /// Version that a go.mod requires of a module.
-fn pinned(go_mod: &str, module: &str) -> Option<String> {
+pub fn pinned(go_mod: &str, module: &str) -> Option<String> {
     go_mod.lines().map(|line| line.trim().trim_start_matches("require ")).find_map(|line| {
         let mut words = line.split_whitespace();
         (words.next() == Some(module))
@@ -171,7 +186,7 @@ mod tests {
         assert_eq!(pinned("module x\n\nrequire a.b/c v1.2.3\n", "a.b/c").as_deref(), Some("v1.2.3"));
         assert_eq!(pinned("require (\n\ta.b/c v1.2.3 // indirect\n)\n", "a.b/c").as_deref(), Some("v1.2.3"));
         assert_eq!(pinned("replace a.b/c => a.b/c v9\n", "a.b/c"), None);
-        for tool in [KUBERNETES, ETCD, COREDNS, METRICS_SERVER, KWOK] {
+        for tool in [KUBERNETES, ETCD, COREDNS, METRICS_SERVER, KWOK, HELM] {
             assert!(version(&tool).unwrap().starts_with('v'), "{}", tool.name);
         }
     }

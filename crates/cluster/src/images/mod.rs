@@ -1,20 +1,36 @@
 //! Container images made here, without a registry and without a daemon.
+//!
+//! - here: what an image holds, and its layer
+//! - `archive`: the file that container runtimes load
+//! - `libraries`: what a program needs beside itself
+//! - `roots`: the certificate authorities that everybody trusts
 
-use std::fs::File;
+mod archive;
+mod libraries;
+mod roots;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::machine;
 use anyhow::Context;
-use serde_json::json;
-use sha2::{Digest, Sha256};
 
-/// An image of a few static binaries.
+use crate::machine;
+
+pub use archive::Written;
+
+/// The user as which a service runs; the number is that of other images without a shell.
+const NOBODY: &str = "65532:65532";
+
+/// An image of a few binaries, in one layer. The same content makes the same image, bit by bit.
+#[derive(Default)]
 pub struct Image {
     /// Name with tag, for example `shop:1.0`.
     pub reference: String,
     /// Files: path inside the image, path here.
     pub files: Vec<(String, PathBuf)>,
+    /// Files that are made here: path inside the image, what is in them.
+    pub texts: Vec<(String, String)>,
     /// Links: path inside the image, what it points to.
     pub links: Vec<(String, String)>,
     /// What it runs; arguments of a container are appended to it.
@@ -23,6 +39,10 @@ pub struct Image {
     pub command: Vec<String>,
     /// User as which it runs, for example `65532:65532`.
     pub user: String,
+    /// What is said about it, by the names of the OCI.
+    pub labels: BTreeMap<String, String>,
+    /// Whether the layer is compressed: smaller to move, slower to make.
+    pub compressed: bool,
 }
 
 impl Image {
@@ -44,9 +64,8 @@ impl Image {
             reference: reference.to_owned(),
             files: vec![("bin/busybox".to_owned(), busybox)],
             links,
-            entrypoint: Vec::new(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
-            user: String::new(),
+            ..Self::default()
         })
     }
 
@@ -56,42 +75,28 @@ impl Image {
         Self {
             reference: reference.to_owned(),
             files: vec![(format!("bin/{name}"), binary.to_owned())],
-            links: Vec::new(),
             entrypoint: vec![format!("/bin/{name}")],
-            command: Vec::new(),
             user: user.to_owned(),
+            ..Self::default()
         }
     }
 
-    /// Writes the image as an archive that `ctr`, `docker load` and `kind load` take.
+    /// An image of one program that talks to the world: with the libraries that it is linked to, if any, the certificate
+    /// authorities that everybody trusts, names looked up by DNS, and a user that is not root.
     ///
     /// # Errors
-    /// When a file cannot be read or the archive not be written.
-    pub fn write(&self, archive: &Path) -> anyhow::Result<()> {
-        let layer = self.layer()?;
-        let config = json!({
-            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
-            "os": "linux",
-            "config": {"Entrypoint": self.entrypoint, "Cmd": self.command, "User": self.user, "Env": ["PATH=/bin"], "WorkingDir": "/"},
-            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", digest(&layer))]},
-        });
-        let config = serde_json::to_vec(&config)?;
-        let config_name = format!("{}.json", digest(&config));
-        let manifest = serde_json::to_vec(
-            &json!([{"Config": config_name, "RepoTags": [self.reference], "Layers": ["layer.tar"]}]),
-        )?;
-        let mut tar =
-            tar::Builder::new(File::create(archive).with_context(|| format!("cannot write {}", archive.display()))?);
-        for (name, content) in [("layer.tar", &layer), (config_name.as_str(), &config), ("manifest.json", &manifest)] {
-            append(&mut tar, name, 0o644, content)?;
-        }
-        tar.finish()?;
-        Ok(())
+    /// When a library that the program needs is not on this machine.
+    pub fn of_service(reference: &str, binary: &Path) -> anyhow::Result<Self> {
+        let mut image = Self::of_binary(reference, binary, NOBODY);
+        image.files.extend(libraries::of(binary)?);
+        image.texts.push(("etc/ssl/certs/ca-certificates.crt".to_owned(), roots::pem()));
+        image.texts.push(("etc/nsswitch.conf".to_owned(), "hosts: files dns\n".to_owned()));
+        Ok(image)
     }
 
     fn layer(&self) -> anyhow::Result<Vec<u8>> {
         let mut tar = tar::Builder::new(Vec::new());
-        for folder in ["bin/", "etc/", "proc/", "sys/", "dev/", "tmp/"] {
+        for folder in self.folders() {
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(tar::EntryType::Directory);
             header.set_mode(if folder == "tmp/" { 0o1777 } else { 0o755 });
@@ -100,6 +105,9 @@ impl Image {
         }
         append(&mut tar, "etc/passwd", 0o644, b"root:x:0:0:root:/:/bin/sh\nnonroot:x:65532:65532:nonroot:/:/bin/sh\n")?;
         append(&mut tar, "etc/group", 0o644, b"root:x:0:\nnonroot:x:65532:\n")?;
+        for (inside, text) in &self.texts {
+            append(&mut tar, inside, 0o644, text.as_bytes())?;
+        }
         for (inside, path) in &self.files {
             let content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             append(&mut tar, inside, 0o755, &content)?;
@@ -113,6 +121,17 @@ impl Image {
         }
         Ok(tar.into_inner()?)
     }
+
+    /// Every folder, parents first.
+    fn folders(&self) -> BTreeSet<String> {
+        let mut folders: BTreeSet<String> =
+            ["bin/", "etc/", "proc/", "sys/", "dev/", "tmp/"].into_iter().map(str::to_owned).collect();
+        let inside = self.files.iter().map(|(path, _)| path).chain(self.texts.iter().map(|(path, _)| path));
+        for path in inside {
+            folders.extend(path.match_indices('/').filter_map(|(end, _)| path.get(..=end)).map(str::to_owned));
+        }
+        folders
+    }
 }
 
 fn append<W: std::io::Write>(tar: &mut tar::Builder<W>, name: &str, mode: u32, content: &[u8]) -> anyhow::Result<()> {
@@ -123,6 +142,5 @@ fn append<W: std::io::Write>(tar: &mut tar::Builder<W>, name: &str, mode: u32, c
     Ok(())
 }
 
-fn digest(content: &[u8]) -> String {
-    crate::hex(&Sha256::digest(content))
-}
+#[cfg(test)]
+mod tests;
