@@ -1,0 +1,1 @@
+//! Findings, verification and issuing on certificates of every kind.
