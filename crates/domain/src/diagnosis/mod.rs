@@ -30,6 +30,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::detection::{Observation, PodView, Revision, Rule, Symptom, WorkloadView};
 
 pub use diff::{Change, changes};
+pub(crate) use propose::tried;
 
 /// A revision whose pods are in trouble this soon after they were made brought the trouble with it.
 const AT_START: SignedDuration = SignedDuration::from_mins(30);

@@ -13,7 +13,7 @@ fn action(name: String, action: &str, description: String, params: &[(&str, Stri
 
 /// Whether the same was done before and did not help. Rolling back and undoing it gives every template a new revision
 /// number, so a second rollback can be the first one again under another number: one that failed counts for all.
-pub(super) fn tried(candidate: &AIInsightSuggestedAction, failed: &[AIInsightSuggestedAction]) -> bool {
+pub(crate) fn tried(candidate: &AIInsightSuggestedAction, failed: &[AIInsightSuggestedAction]) -> bool {
     let once = candidate.action == "RollbackDeployment";
     failed.iter().any(|f| f.action == candidate.action && (once || f.params == candidate.params))
 }
