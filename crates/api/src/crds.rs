@@ -37,20 +37,24 @@ pub fn all() -> Vec<CustomResourceDefinition> {
     ]
 }
 
+/// Name of each definition and the object as it is installed.
+#[must_use]
+pub fn objects() -> Vec<(String, Value)> {
+    let object = |crd: CustomResourceDefinition| {
+        let name = crd.metadata.name.clone().unwrap_or_default();
+        let mut value = json!(crd);
+        conditions_are_maps(&mut value);
+        (name, value)
+    };
+    all().into_iter().map(object).collect()
+}
+
 /// Name of each definition and its YAML.
 ///
 /// # Errors
 /// When a definition cannot be rendered, which a test excludes.
 pub fn manifests() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
-    all()
-        .into_iter()
-        .map(|crd| {
-            let name = crd.metadata.name.clone().unwrap_or_default();
-            let mut value = json!(crd);
-            conditions_are_maps(&mut value);
-            serde_saphyr::to_string(&value).map(|text| (name, text))
-        })
-        .collect()
+    objects().into_iter().map(|(name, value)| serde_saphyr::to_string(&value).map(|text| (name, text))).collect()
 }
 
 /// Conditions merge by type: two writers, each with its own types, keep out of each other's way. The schema of one is that of

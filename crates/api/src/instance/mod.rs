@@ -1,16 +1,24 @@
 //! The `Instance` resource: one AI server, what it watches and how the operator reaches it.
 
 mod model;
+mod placement;
 mod pod;
 mod server;
 mod watcher;
 
 pub use model::{FallbackProvider, InstanceFallback, InstanceMcp, McpServer, McpTransport};
+pub use placement::{
+    InstanceBudget, InstanceProbe, InstanceProbes, InstanceScheduling, InstanceService, InstanceServiceAccount,
+    ServiceType,
+};
 pub use server::{InstanceServer, InstanceServerSecurity, InstanceServerTls};
 pub use watcher::{InstanceWatcher, WatchTarget, WatchedKind};
 
 use k8s_openapi::api::core::v1::{EnvVar, PodSecurityContext, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use std::collections::BTreeMap;
+
+use kube::core::cel::Rule;
 use kube::{CustomResource, KubeSchema};
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -22,14 +30,17 @@ use crate::{formats, references};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatus {
-    /// `Available`: whether enough replicas are ready. `Connected`: whether the operator reaches the server, and why not.
+    /// `SecretsReady`: the Secrets and ConfigMaps that it refers to are there. `TLSReady`: the certificate can be used.
+    /// `ProviderReady`: the language model can be asked. `Connected`: the operator has a stream to every replica.
+    /// `WatcherReady`: everything to watch was looked at. `Available`: all of these, and all replicas are ready.
+    /// `Valid`: every field of the spec has its effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
     /// Generation of the Instance that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Whether as many replicas are ready as wanted, and at least one.
+    /// Whether it is Available: all replicas are ready, and nothing else is wrong.
     #[serde(default)]
     pub ready: bool,
     /// Replicas that are ready.
@@ -53,6 +64,7 @@ pub struct InstanceStatus {
     shortname = "inst",
     category = "chatcli",
     derive = "PartialEq",
+    validation = name_fits(),
     printcolumn(name = "Ready", type_ = "boolean", json_path = ".status.ready"),
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.replicas"),
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider"),
@@ -71,6 +83,9 @@ pub struct InstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "references::local")]
     pub api_keys: Option<LocalObjectRef>,
+    /// What one incident may cost at the provider of the language model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<InstanceBudget>,
     /// Further environment variables of the server, with unique names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "pod::env")]
@@ -81,6 +96,10 @@ pub struct InstanceSpec {
     /// Container image of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<InstanceImage>,
+    /// Secrets in the same namespace with which the images are pulled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "pull_secrets")]
+    pub image_pull_secrets: Vec<LocalObjectRef>,
     /// MCP servers whose tools an analysis may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcp: Option<InstanceMcp>,
@@ -94,6 +113,17 @@ pub struct InstanceSpec {
     /// Where plugins of the server come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugins: Option<InstancePlugins>,
+    /// Further annotations of the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "placement::annotations")]
+    pub pod_annotations: BTreeMap<String, String>,
+    /// Further labels of the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "placement::pod_labels")]
+    pub pod_labels: BTreeMap<String, String>,
+    /// Times of the pods' probes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<InstanceProbes>,
     /// Provider of the language model: `BUILTIN` analyses by rules alone and needs no key; else one of `OPENAI`,
     /// `OPENAI_ASSISTANT`, `CLAUDEAI`, `BEDROCK`, `GOOGLEAI`, `XAI`, `ZAI`, `MINIMAX`, `MOONSHOT`, `STACKSPOT`, `OLLAMA`,
     /// `COPILOT`, `GITHUB_MODELS`, `OPENROUTER`, `DEVIN`.
@@ -107,6 +137,9 @@ pub struct InstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pod::resources")]
     pub resources: Option<ResourceRequirements>,
+    /// Where the pods run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<InstanceScheduling>,
     /// Security context of the pod, in place of the default one (not root, default seccomp profile).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pod::security_context")]
@@ -114,6 +147,12 @@ pub struct InstanceSpec {
     /// How the server listens and how the operator reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<InstanceServer>,
+    /// The Service in front of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<InstanceService>,
+    /// The ServiceAccount of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<InstanceServiceAccount>,
     /// What the server watches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watcher: Option<InstanceWatcher>,
@@ -207,6 +246,20 @@ pub struct InstanceAgents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::object_name")]
     pub skills_config_map_ref: Option<String>,
+}
+
+/// The Service, the pods and their label are named after the Instance; a StatefulSet needs room for a suffix.
+fn name_fits() -> Rule {
+    Rule::new(
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= (has(self.spec.persistence) && has(self.spec.persistence.enabled) && self.spec.persistence.enabled ? 52 : 63)",
+    )
+    .message("metadata.name must begin with a small letter, hold small letters, digits and - only, and have at most 63 characters, with persistence 52: Service and pods have that name")
+}
+
+fn pull_secrets(generator: &mut SchemaGenerator) -> Schema {
+    let mut one = references::local(generator);
+    one.insert("description".to_owned(), "A Secret of type `kubernetes.io/dockerconfigjson`.".into());
+    schemars::json_schema!({"type": "array", "maxItems": 32, "items": one, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
 }
 
 fn yes() -> bool {

@@ -28,6 +28,11 @@ pub struct InstanceServer {
     /// Limits and hardening.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<InstanceServerSecurity>,
+    /// Name that the server's certificate must be valid for, when it is not the host of `address`, or not
+    /// `<name>.<namespace>.svc.<cluster domain>` where there is no `address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "server_name")]
+    pub server_name: Option<String>,
     /// Encryption between operator and server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<InstanceServerTls>,
@@ -108,6 +113,14 @@ fn absolute_path(_: &mut SchemaGenerator) -> Schema {
         4096,
         r"self.matches(r'^/[^\r\n]*[^/\r\n]$') && !self.matches(r'(^|/)\.\.(/|$)')",
         "must be the absolute path of a file, without .., such as /tmp/audit.log",
+    )
+}
+
+fn server_name(_: &mut SchemaGenerator) -> Schema {
+    formats::checked(
+        253,
+        &formats::cel_host("self"),
+        "must be the name or address of a host without scheme and port, such as chatcli.example.com",
     )
 }
 
