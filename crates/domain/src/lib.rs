@@ -5,6 +5,7 @@
 //! * `detection`: from what is seen to "this is a symptom", and the book of open alerts;
 //! * `diagnosis`: from evidence to "this is the cause", with its proof and a proposal;
 //! * `incident`: grouping of signals, the life of an Issue, the words of a post-mortem;
+//! * `instance`: which objects an Instance needs, what is wrong with those that it names, how it is doing;
 //! * `remediation`: what an action needs, changes, verifies and undoes, and the life of a plan;
 //! * `llm`: what a language model is told, and what of its answer counts;
 //! * `approval`: who must say yes, and whether they have;
@@ -18,5 +19,6 @@ pub mod detection;
 pub mod diagnosis;
 pub mod doctor;
 pub mod incident;
+pub mod instance;
 pub mod llm;
 pub mod remediation;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::core::DeserializeGuard;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -104,6 +104,36 @@ impl Hub {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
+        self.watched(api, config, prune, |object| object)
+    }
+
+    /// The same, but the API server sends no more than the metadata of each object, and of that only names and the version
+    /// are kept: enough to know that an object is there and that it has moved. What is in it is read when it is needed.
+    pub fn names<K>(&self, api: Api<PartialObjectMeta<K>>, config: watcher::Config) -> Cache<PartialObjectMeta<K>>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    {
+        let prune = |object: &mut PartialObjectMeta<K>| {
+            let metadata = std::mem::take(&mut object.metadata);
+            object.metadata.name = metadata.name;
+            object.metadata.namespace = metadata.namespace;
+            object.metadata.uid = metadata.uid;
+            object.metadata.resource_version = metadata.resource_version;
+        };
+        self.watched(api, config, prune, |object| DeserializeGuard(Ok(object)))
+    }
+
+    fn watched<K, T>(
+        &self,
+        api: Api<T>,
+        config: watcher::Config,
+        prune: impl Fn(&mut K) + Send + Sync + 'static,
+        guarded: fn(T) -> DeserializeGuard<K>,
+    ) -> Cache<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        T: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
         let cache = Cache::default();
         let kind = K::kind(&()).into_owned();
         let number = {
@@ -121,7 +151,7 @@ impl Hub {
         };
         self.supervisor.spawn(name, async move {
             // A watch never ends by itself.
-            token.run_until_cancelled(task.run(api, config)).await;
+            token.run_until_cancelled(task.run(api, config, guarded)).await;
             Ok::<_, std::convert::Infallible>(())
         });
         cache

@@ -40,12 +40,26 @@ where
         Self { hub, number, cache, kind, prune, present: HashSet::new(), unread: HashSet::new(), counted: 0 }
     }
 
-    pub(super) async fn run(mut self, api: Api<DeserializeGuard<K>>, mut config: watcher::Config) {
+    /// Watches. `guarded` says how what arrives is told from what does not decode.
+    pub(super) async fn run<T>(
+        mut self,
+        api: Api<T>,
+        mut config: watcher::Config,
+        guarded: fn(T) -> DeserializeGuard<K>,
+    ) where
+        T: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
         loop {
             let mut stream = watch(api.clone(), config.clone()).default_backoff().boxed();
             while let Some(event) = stream.next().await {
                 match event {
-                    Ok(event) => self.handle(event),
+                    Ok(event) => self.handle(match event {
+                        Event::Init => Event::Init,
+                        Event::InitApply(object) => Event::InitApply(guarded(object)),
+                        Event::InitDone => Event::InitDone,
+                        Event::Apply(object) => Event::Apply(guarded(object)),
+                        Event::Delete(object) => Event::Delete(guarded(object)),
+                    }),
                     Err(error)
                         if config.initial_list_strategy == InitialListStrategy::StreamingList
                             && is_unknown_option(&error) =>
@@ -158,6 +172,14 @@ where
             reference,
         );
         key
+    }
+}
+
+/// A watch that is given up takes what it counted with it.
+impl<K> Drop for Watching<K> {
+    fn drop(&mut self) {
+        let kind = Kind { kind: self.kind.clone() };
+        self.hub.metrics.cache_objects.get_or_create(&kind).inc_by(-(self.counted as i64));
     }
 }
 
