@@ -24,7 +24,7 @@ use kube::Client;
 
 pub use caches::Caches;
 pub use definitions::Definitions;
-pub use servers::Servers;
+pub use servers::{LinkState, Servers, Target, TrustOf};
 
 /// Settings of the operator.
 #[derive(Clone, Debug)]
@@ -41,17 +41,17 @@ pub struct Settings {
 
 /// Starts the controllers. Only on the leader, and only when the caches are filled.
 pub fn start(client: &Client, settings: &Settings, caches: &Caches, servers: &Servers, events: &Events, env: &Env) {
-    let bridge = controllers(client, settings, caches, (servers.clone(), servers.names()), events, env);
+    let bridge = controllers(client, settings, caches, servers.clone(), events, env);
     // Last, so that whoever acts on a new Anomaly is there.
     bridge.follow(servers, env);
 }
 
-/// Everything but the links: whom to ask, and the names of the servers that the bridge hears.
+/// Everything but the links: `ask` is whom to ask.
 fn controllers<A: ai_insight::Ask>(
     client: &Client,
     settings: &Settings,
     caches: &Caches,
-    (ask, servers): (A, Vec<String>),
+    ask: A,
     events: &Events,
     env: &Env,
 ) -> bridge::Bridge {
@@ -82,5 +82,5 @@ fn controllers<A: ai_insight::Ask>(
         remediation_plan::Settings { operator_namespace: settings.namespace.clone(), stability: settings.stability };
     remediation_plan::start(client.clone(), of_plans, &caches.of_plans(), events.clone(), env);
     approval::start(client.clone(), &caches.of_requests(), events.clone(), env);
-    bridge::start(client.clone(), servers, &caches.anomalies, &settings.namespace, env)
+    bridge::start(client.clone(), &caches.anomalies, &settings.namespace, env)
 }

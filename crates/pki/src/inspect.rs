@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::read::{certificates, certified, key, pair, parse};
+use crate::read::{certificates, key, pair, parse};
 use crate::verifier::{in_time, signed};
 use crate::{Field, Finding, Problem, Trust, names};
 
@@ -71,12 +71,4 @@ fn old_authorities(trust: &Trust, now: Timestamp) -> Vec<Finding> {
             })
         })
         .collect()
-}
-
-/// Whether TLS can use the pair at all.
-pub(crate) fn usable(certificate: &[u8], private: &[u8]) -> bool {
-    let (Ok(chain), Ok(private)) = (certificates(Some(certificate), Field::Certificate), key(Some(private))) else {
-        return false;
-    };
-    certified(chain, &private).is_some_and(|pair| pair.keys_match().is_ok())
 }

@@ -9,7 +9,7 @@ use rcgen::{
 };
 use time::OffsetDateTime;
 
-use crate::read::{certificates, parse};
+use crate::read::{certificates, identity, parse};
 use crate::{Field, Finding};
 
 /// The clock of another node may be behind ours by so much.
@@ -129,9 +129,7 @@ pub fn issue_leaf(
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     parameters.use_authority_key_identifier_extension = true;
     let of_ca = |why: String| IssueError::Authority { why };
-    if !crate::inspect::usable(ca.certificate.as_bytes(), ca.key.as_bytes()) {
-        return Err(of_ca("its certificate and its key are not a pair".to_owned()));
-    }
+    identity(ca.certificate.as_bytes(), ca.key.as_bytes()).map_err(|finding| of_ca(finding.text))?;
     let ca_key = KeyPair::from_pem(ca.key).map_err(|e| of_ca(e.to_string()))?;
     let issuer = Issuer::from_ca_cert_pem(ca.certificate, ca_key).map_err(|e| of_ca(e.to_string()))?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))?;

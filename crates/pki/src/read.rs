@@ -4,7 +4,6 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::{Field, Finding, Problem};
@@ -148,10 +147,16 @@ pub(crate) fn pair(certificates: &[CertificateDer<'static>], key: &PrivateKeyDer
     }
 }
 
-/// The certificates and the key as TLS uses them.
-pub(crate) fn certified(
-    certificates: Vec<CertificateDer<'static>>,
-    key: &PrivateKeyDer<'static>,
-) -> Option<CertifiedKey> {
-    Some(CertifiedKey::new(certificates, provider().key_provider.load_private_key(key.clone_key()).ok()?))
+/// A pair that TLS can use, from PEM: the certificate with its intermediates, and the key of the first one.
+///
+/// # Errors
+/// When one of them cannot be read, or they are no pair.
+pub fn identity(
+    certificate: &[u8],
+    private: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Finding> {
+    let chain = certificates(Some(certificate), Field::Certificate)?;
+    let private = key(Some(private))?;
+    pair(&chain, &private)?;
+    Ok((chain, private))
 }

@@ -31,6 +31,7 @@ fn asked() -> Asked {
             reason: "the signal stayed".into(),
             time: Time(at(3)),
         }],
+        spent: ports::server_link::Usage::default(),
     }
 }
 

@@ -109,6 +109,7 @@ pub struct Fake {
     changes: broadcast::Sender<Transition>,
     pub pending: Mutex<Option<String>>,
     pub asked: Mutex<Vec<Question>>,
+    pub states: watch::Sender<Arc<ServerState>>,
     /// What happens to an analysis.
     pub analysis: Mutex<Behaviour>,
 }
@@ -127,6 +128,7 @@ impl Fake {
             changes: broadcast::Sender::new(16),
             pending: Mutex::default(),
             asked: Mutex::default(),
+            states: watch::Sender::default(),
             analysis: Mutex::new(Behaviour::Answers),
         })
     }
@@ -155,14 +157,18 @@ impl Eyes for Fake {
         (open.clone(), self.changes.subscribe())
     }
 
-    async fn analyze(&self, question: Question) -> Diagnosis {
+    async fn analyze(&self, question: Question) -> Analysis {
         self.asked.lock().unwrap().push(question);
         let behaviour = *self.analysis.lock().unwrap();
         match behaviour {
-            Behaviour::Answers => diagnosis(),
+            Behaviour::Answers => diagnosis().into(),
             Behaviour::Hangs => std::future::pending().await,
             Behaviour::Panics => panic!("this is a test"),
         }
+    }
+
+    fn states(&self) -> watch::Receiver<Arc<ServerState>> {
+        self.states.subscribe()
     }
 
     fn pending(&self) -> Option<String> {
@@ -170,7 +176,8 @@ impl Eyes for Fake {
     }
 
     fn status(&self) -> WatcherStatus {
-        WatcherStatus { scope: "all namespaces".into(), workloads: 2, pods: 5, alerts: self.open.lock().unwrap().len() }
+        let alerts = self.open.lock().unwrap().len();
+        WatcherStatus { active: true, scope: "all namespaces".into(), workloads: 2, pods: 5, alerts }
     }
 }
 
@@ -185,10 +192,27 @@ pub struct Running {
 #[derive(Default)]
 pub struct Options {
     pub token: Option<Token>,
+    pub jwt: Option<Jwt>,
+    pub audit: Option<Audit>,
+    pub reflection: bool,
     pub tls: Option<Tls>,
     pub limits: Limits,
     /// Port; any by default.
     pub port: u16,
+}
+
+impl Options {
+    fn settings(self, metrics: Metrics) -> crate::Settings {
+        crate::Settings {
+            version: "1.2.3".into(),
+            access: Access { token: self.token, jwt: self.jwt },
+            tls: self.tls,
+            limits: self.limits,
+            metrics,
+            audit: self.audit,
+            reflection: self.reflection,
+        }
+    }
 }
 
 impl Running {
@@ -196,9 +220,8 @@ impl Running {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, metrics) = (CancellationToken::new(), Metrics::default());
-        let server =
-            Server::new(eyes.clone(), "1.2.3", options.token, options.tls, options.limits, &metrics, stop.clone())
-                .unwrap();
+        let settings = options.settings(metrics.clone());
+        let server = Server::new(eyes.clone(), settings, stop.clone()).unwrap();
         Self { address, metrics, stop, task: tokio::spawn(server.run(listener)) }
     }
 
@@ -231,8 +254,15 @@ impl Link {
         Self { events, _task: tokio_util::task::AbortOnDropHandle::new(task) }
     }
 
+    /// What comes next, but for what the server says of itself.
     pub async fn next(&mut self) -> LinkEvent {
-        tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("nothing came").expect("the link has ended")
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("nothing came");
+            match event.expect("the link has ended") {
+                LinkEvent::State(_) => {}
+                other => return other,
+            }
+        }
     }
 
     pub async fn next_alert(&mut self) -> ports::server_link::Alert {
@@ -259,7 +289,7 @@ impl Link {
                 LinkEvent::Begin => ids.clear(),
                 LinkEvent::Alert(alert) => ids.push(alert.id),
                 LinkEvent::Synced => return ids,
-                LinkEvent::Disconnected { .. } => {}
+                LinkEvent::State(_) | LinkEvent::Disconnected { .. } => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use api::{AIInsight, Issue};
 use kit::controller::chain;
 use kube::ResourceExt;
-use ports::server_link::{Analysis, LinkError, Question};
+use ports::server_link::{Analysis, LinkError, Question, Usage};
 
 use crate::servers::Servers;
 
@@ -39,13 +39,15 @@ impl Ask for Servers {
         let reason = match errors.last() {
             None => NO_SERVER,
             Some(LinkError::Unavailable { .. }) => "ServerUnavailable",
-            Some(LinkError::Refused { .. } | LinkError::Token { .. }) => "ServerRefused",
+            Some(LinkError::Refused { .. } | LinkError::Token { .. } | LinkError::TokenUnusable { .. }) => {
+                "ServerRefused"
+            }
             Some(LinkError::NotThere { .. }) => "ServerCannotAnalyze",
             Some(LinkError::Empty { .. }) => "EmptyAnswer",
             Some(LinkError::Settings { .. }) => "ServerUnusable",
         };
         let message = if errors.is_empty() {
-            "this operator has no AI server; remedy: start it with --server URL".to_owned()
+            "no ready Instance found: this operator has no AI server; remedy: create an Instance and wait for its condition Available, or start the operator with --server URL".to_owned()
         } else {
             errors.iter().map(|error| chain(error)).collect::<Vec<_>>().join("; ")
         };
@@ -72,5 +74,6 @@ pub(super) fn question(insight: &AIInsight, issue: &Issue, attempt: i32) -> Ques
         model: insight.spec.model.clone(),
         attempt,
         failed: issue.status.as_ref().map(|s| s.failed_attempts.clone()).unwrap_or_default(),
+        spent: Usage::default(),
     }
 }

@@ -143,7 +143,7 @@ async fn servers_that_do_not_answer_are_all_named_and_without_any_the_flag_is() 
     assert!(refusal.message.contains("127.0.0.1:1") && refusal.message.contains("127.0.0.1:2"), "{}", refusal.message);
     let refusal = crate::Servers::new(vec![]).ask(&question).await.unwrap_err();
     assert_eq!(refusal.reason, ask::NO_SERVER);
-    assert!(refusal.message.contains("--server URL"));
+    assert!(refusal.message.contains("no ready Instance found") && refusal.message.contains("--server URL"));
 }
 
 #[tokio::test]
@@ -178,6 +178,7 @@ async fn a_text_that_no_object_can_hold_is_cut() {
         root_cause: None,
         log_analysis: None,
         answered_by: "TEST".into(),
+        ..Analysis::default()
     };
     controller(&fake, &Analyst::default()).answer(&object, &analysis, 1).await.unwrap();
     let text = fake.get::<AIInsight>("shop", "web-insight").unwrap().status.unwrap().analysis.unwrap();

@@ -1,6 +1,6 @@
 //! What the servers tell and what the Anomalies say, by alert, and what is missing between the two. No I/O.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use api::anomaly::{Anomaly, AnomalyState, AnomalyStatus};
@@ -10,7 +10,8 @@ use kit::cache::Key;
 use kube::ResourceExt;
 use ports::server_link::Alert;
 
-use super::write::{instance, instance_of, new_anomaly};
+use super::accounts::{Accounts, GONE_AFTER, LinkId, Source, Word};
+use super::write::{new_anomaly, source_of};
 
 /// Longest identity that an Anomaly can have.
 const MAX_ID: usize = 253;
@@ -19,8 +20,8 @@ const MAX_ID: usize = 253;
 #[derive(Clone, Debug)]
 struct Known {
     uid: Option<String>,
-    /// Name and namespace of its Instance.
-    instance: (String, Option<String>),
+    /// The Instance that it names; it may have been told by others as well.
+    source: Source,
     status: Option<AnomalyStatus>,
 }
 
@@ -37,7 +38,9 @@ struct Entry {
     /// As it was told last; absent when only its Anomaly is known.
     alert: Option<Alert>,
     /// Who says that it is there.
-    told_by: BTreeSet<usize>,
+    told_by: BTreeSet<Source>,
+    /// Who said so last.
+    teller: Option<Source>,
     /// Since when nobody does.
     over: Option<Timestamp>,
     /// Whether it is in an Anomaly; one that came and went meanwhile still gets there.
@@ -45,26 +48,17 @@ struct Entry {
     failures: u32,
 }
 
-#[derive(Debug, Default)]
-struct Account {
-    /// The running account; absent when none is running.
-    told: Option<HashSet<Key>>,
-    /// Whether there has been a full one.
-    complete: bool,
-}
-
 #[derive(Default)]
 struct State {
     entries: HashMap<Key, Entry>,
     /// Anomalies by alert.
     anomalies: HashMap<Key, BTreeMap<String, Known>>,
-    accounts: Vec<Account>,
+    accounts: Accounts,
 }
 
 /// The book. Its keys are the namespace of the Anomaly and the identity of the alert.
 pub(super) struct Book {
     operator_namespace: String,
-    servers: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -87,9 +81,8 @@ pub(super) enum Todo {
 }
 
 impl Book {
-    pub(super) fn new(servers: Vec<String>, operator_namespace: &str) -> Self {
-        let state = State { accounts: servers.iter().map(|_| Account::default()).collect(), ..State::default() };
-        Self { operator_namespace: operator_namespace.to_owned(), servers, state: Mutex::new(state) }
+    pub(super) fn new(operator_namespace: &str) -> Self {
+        Self { operator_namespace: operator_namespace.to_owned(), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -102,39 +95,45 @@ impl Book {
         Key::new(home.clone(), alert.id.clone())
     }
 
-    /// A server begins a full account.
-    pub(super) fn begin(&self, server: usize) {
-        if let Some(account) = self.lock().accounts.get_mut(server) {
-            account.told = Some(HashSet::new());
-        }
+    /// A link to a server of an Instance is there.
+    pub(super) fn join(&self, link: LinkId, source: Source, now: Timestamp) {
+        self.lock().accounts.join(link, source, now);
     }
 
-    /// A server is away: its account is worth nothing, what it told still counts.
-    pub(super) fn disconnected(&self, server: usize) {
-        if let Some(account) = self.lock().accounts.get_mut(server) {
-            account.told = None;
-        }
+    /// A link is there no more. What it told still counts, until its Instance is gone for good.
+    pub(super) fn leave(&self, link: LinkId, now: Timestamp) {
+        self.lock().accounts.leave(link, now);
+    }
+
+    /// A server begins a full account.
+    pub(super) fn begin(&self, link: LinkId) {
+        self.lock().accounts.begin(link);
+    }
+
+    /// A server is away, or on standby: its running account is worth nothing, what it told still counts.
+    pub(super) fn silent(&self, link: LinkId) {
+        self.lock().accounts.silent(link);
     }
 
     /// A server tells an alert. Returns what to look at.
-    pub(super) fn alert(&self, server: usize, mut alert: Alert) -> Option<Key> {
+    pub(super) fn alert(&self, link: LinkId, mut alert: Alert) -> Option<Key> {
         // The identity of a foreign server may be a whole sentence.
         if alert.id.len() > MAX_ID {
             alert.id = hash_hex(&[&alert.id], 40);
         }
         let key = self.key(&alert);
         let mut state = self.lock();
-        let told = state.accounts.get_mut(server).and_then(|a| a.told.as_mut());
+        let (source, word) = state.accounts.told(link, &key, alert.resolved_at.is_none())?;
         if let Some(cleared) = alert.resolved_at {
-            if let Some(told) = told {
-                told.remove(&key);
+            if word != Word::Counts {
+                return None;
             }
             let open = state.anomalies.get(&key).is_some_and(|all| all.values().any(Known::open));
             if !open && !state.entries.contains_key(&key) {
                 return None;
             }
             let entry = state.entries.entry(key.clone()).or_default();
-            entry.told_by.remove(&server);
+            entry.told_by.remove(&source);
             if entry.told_by.is_empty() {
                 entry.over = Some(cleared);
                 if let Some(before) = &entry.alert {
@@ -145,50 +144,38 @@ impl Book {
             }
             return Some(key);
         }
-        if let Some(told) = told {
-            told.insert(key.clone());
+        if word == Word::Nothing {
+            return None;
         }
         let entry = state.entries.entry(key.clone()).or_default();
         // One that comes back before its end was recorded is the same fault for the Anomaly that is still open.
-        entry.told_by.insert(server);
+        entry.teller = Some(source.clone());
+        entry.told_by.insert(source);
         entry.over = None;
         entry.alert = Some(alert);
         Some(key)
     }
 
-    /// The account of a server is complete. Returns the alerts that are over by that.
-    pub(super) fn synced(&self, server: usize, now: Timestamp) -> Vec<Key> {
+    /// The account of an Instance is complete. Returns the alerts that are over by that.
+    pub(super) fn synced(&self, link: LinkId, now: Timestamp) -> Vec<Key> {
         let mut state = self.lock();
-        let Some(account) = state.accounts.get_mut(server) else { return Vec::new() };
-        let Some(told) = account.told.take() else { return Vec::new() };
-        account.complete = true;
-        let all_complete = state.accounts.iter().all(|a| a.complete);
-        let mine = self.servers.get(server).map(|name| instance(name)).unwrap_or_default();
-        let ours: Vec<(String, Option<String>)> = self.servers.iter().map(|name| instance(name)).collect();
+        let Some((source, told)) = state.accounts.complete(link) else { return Vec::new() };
         let mut over = Vec::new();
         for (key, entry) in &mut state.entries {
-            if entry.told_by.contains(&server) && !told.contains(key) {
-                entry.told_by.remove(&server);
-                if entry.told_by.is_empty() {
-                    entry.over = Some(now);
-                    over.push(key.clone());
-                }
-            }
-        }
-        // What an earlier life of this process left open. One of a server that is no longer ours is over only when all
-        // of ours had the chance to tell it.
-        let State { anomalies, entries, .. } = &mut *state;
-        for (key, all) in anomalies.iter() {
-            let silent = entries.get(key).is_none_or(|e| e.told_by.is_empty() && e.over.is_none());
-            let left = all.values().any(|known| {
-                known.open() && (known.instance == mine || (all_complete && !ours.contains(&known.instance)))
-            });
-            if silent && left {
-                entries.entry(key.clone()).or_default().over = Some(now);
+            if !told.contains(key) && entry.told_by.remove(&source) && entry.told_by.is_empty() {
+                entry.over = Some(now);
                 over.push(key.clone());
             }
         }
+        over.extend(settle(&mut state, now));
         over
+    }
+
+    /// Looks at what only time decides. Returns the alerts that are over by that, and when to look again.
+    pub(super) fn look(&self, now: Timestamp) -> (Vec<Key>, Option<Timestamp>) {
+        let mut state = self.lock();
+        let over = settle(&mut state, now);
+        (over, state.accounts.next(now))
     }
 
     /// Takes an Anomaly in. Returns its alert when the two do not agree.
@@ -197,7 +184,7 @@ impl Book {
         let key = Key::new(anomaly.namespace().unwrap_or_default(), alert);
         let known = Known {
             uid: anomaly.metadata.uid.clone(),
-            instance: instance_of(anomaly),
+            source: source_of(anomaly),
             status: anomaly.status.as_ref().map(|s| AnomalyStatus {
                 state: s.state,
                 last_seen: s.last_seen.clone(),
@@ -209,7 +196,7 @@ impl Book {
         let mut state = self.lock();
         state.anomalies.entry(key.clone()).or_default().insert(anomaly.name_any(), known);
         let entry = state.entries.get_mut(&key)?;
-        let wanted = if entry.told_by.is_empty() { AnomalyState::Resolved } else { AnomalyState::Firing };
+        let wanted = if entry.over.is_some() { AnomalyState::Resolved } else { AnomalyState::Firing };
         (stated != Some(wanted)).then_some(key)
     }
 
@@ -235,7 +222,8 @@ impl Book {
     /// Notes that a name is an Anomaly of something else.
     pub(super) fn taken(&self, alert: &Key, name: &str) {
         let resolved = AnomalyStatus { state: Some(AnomalyState::Resolved), ..AnomalyStatus::default() };
-        let known = Known { uid: None, instance: (String::new(), None), status: Some(resolved) };
+        let source = Source { name: String::new(), namespace: None };
+        let known = Known { uid: None, source, status: Some(resolved) };
         self.lock().anomalies.entry(alert.clone()).or_default().insert(name.to_owned(), known);
     }
 
@@ -269,9 +257,8 @@ impl Book {
             entries.remove(key);
             return Todo::Nothing;
         };
-        let teller = entry.told_by.first().and_then(|i| self.servers.get(*i)).or(self.servers.first());
         let name = free_name(alert, all);
-        Todo::Create(Box::new(new_anomaly(alert, &name, &key.namespace, teller.map_or("", String::as_str))))
+        Todo::Create(Box::new(new_anomaly(alert, &name, &key.namespace, entry.teller.as_ref())))
     }
 
     /// Counts a failure; returns how many there were in a row.
@@ -288,6 +275,49 @@ impl Book {
             entry.failures = 0;
         }
     }
+}
+
+/// Alerts that nobody vouches for any more. That is so for what an earlier life of this process left open and nobody tells
+/// again, and for what only an Instance has told that is gone for good. Such an alert is over when its own Instance had its
+/// say, and everybody else who may have told it too.
+fn settle(state: &mut State, now: Timestamp) -> Vec<Key> {
+    let State { entries, anomalies, accounts } = state;
+    let open = anomalies.values().flat_map(BTreeMap::values).filter(|known| known.open());
+    open.for_each(|known| accounts.expect(&known.source, now));
+    let mut over = Vec::new();
+    let all = accounts.all_had_their_say(now);
+    for (key, known) in anomalies.iter() {
+        let mut open = known.values().filter(|known| known.open()).peekable();
+        let untold =
+            entries.get(key).is_none_or(|entry| entry.over.is_none() && vouched(entry, accounts, now).next().is_none());
+        if all && untold && open.peek().is_some() && open.all(|known| accounts.had_its_say(&known.source, now)) {
+            over.push(key.clone());
+        }
+    }
+    for (key, entry) in entries.iter() {
+        // Not in an Anomaly yet: it gets there, and is over.
+        let orphan = entry.over.is_none() && vouched(entry, accounts, now).next().is_none();
+        if all && orphan && !anomalies.get(key).is_some_and(|all| all.values().any(Known::open)) {
+            over.push(key.clone());
+        }
+    }
+    for key in &over {
+        let entry = entries.entry(key.clone()).or_default();
+        entry.told_by.clear();
+        entry.over = Some(now);
+    }
+    for source in accounts.take_gone(now) {
+        tracing::warn!(instance = %source, "the Instance has no server for {} minutes; nobody vouches for its alerts any more", GONE_AFTER.as_mins());
+        for entry in entries.values_mut() {
+            entry.told_by.remove(&source);
+        }
+    }
+    over
+}
+
+/// Those who say that the alert is there, and are not gone.
+fn vouched<'a>(entry: &'a Entry, accounts: &'a Accounts, now: Timestamp) -> impl Iterator<Item = &'a Source> {
+    entry.told_by.iter().filter(move |source| !accounts.gone(source, now))
 }
 
 fn sighting(entry: &Entry) -> Sighting {

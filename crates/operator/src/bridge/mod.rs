@@ -6,12 +6,17 @@
 //! RBAC: anomalies get/list/watch/create, anomalies/status patch.
 //!
 //! An alert lives in the namespace of its workload, that of a node in the operator's own. Which Anomaly an alert has is
-//! read from the Anomalies, so a restart loses and doubles nothing. It is over when its server says so, or when a full
-//! account of that server leaves it out; a server that is away ends nothing. Two servers with one alert share an Anomaly.
+//! read from the Anomalies, so a restart loses and doubles nothing. It is over when its Instance says so, or when a full
+//! account of that Instance leaves it out, whichever replica tells it; a server that is away ends nothing. Instances with
+//! the same alert share an Anomaly, which is over when all of them say so. An Instance without servers still vouches for
+//! what it told for ten minutes, in which it may come back; then its alerts count as over.
 
+mod accounts;
 mod book;
 mod write;
 
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::anomaly::Anomaly;
+use futures::StreamExt;
+use futures::future::Abortable;
+use futures::stream::FuturesUnordered;
 use kit::cache::{Cache, Change, Key};
 use kit::classify::backoff;
 use kit::clock::Clock;
@@ -28,7 +36,9 @@ use ports::server_link::LinkEvent;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::servers::Servers;
+use crate::servers::{NewLink, Servers};
+use accounts::LinkId;
+pub(crate) use accounts::Source;
 use book::{Book, Todo};
 use kit::work::Work;
 
@@ -84,31 +94,58 @@ pub(crate) struct Bridge {
     client: Client,
     book: Arc<Book>,
     work: Work<Key>,
+    /// When time alone may end an alert.
+    later: Work<()>,
     clock: Arc<dyn Clock>,
 }
 
 impl Bridge {
-    fn new(client: Client, servers: Vec<String>, operator_namespace: &str, clock: Arc<dyn Clock>) -> Self {
-        let book = Arc::new(Book::new(servers, operator_namespace));
-        Self { client, book, work: Work::default(), clock }
+    fn new(client: Client, operator_namespace: &str, clock: Arc<dyn Clock>) -> Self {
+        let book = Arc::new(Book::new(operator_namespace));
+        Self { client, book, work: Work::default(), later: Work::default(), clock }
+    }
+
+    /// A link to a server is there; what it tells comes through [`Bridge::heard`].
+    pub(crate) fn join(&self, link: LinkId, source: Source) {
+        self.book.join(link, source, self.clock.now());
+        self.later.add(());
+    }
+
+    /// A link is there no more.
+    pub(crate) fn leave(&self, link: LinkId) {
+        self.book.leave(link, self.clock.now());
+        self.later.add(());
     }
 
     /// Takes in what a server tells.
-    pub(crate) fn heard(&self, server: usize, event: LinkEvent) {
+    pub(crate) fn heard(&self, link: LinkId, event: LinkEvent) {
         match event {
-            LinkEvent::Begin => self.book.begin(server),
+            LinkEvent::Begin => self.book.begin(link),
             LinkEvent::Alert(alert) => {
-                if let Some(key) = self.book.alert(server, *alert) {
+                if let Some(key) = self.book.alert(link, *alert) {
                     self.work.add(key);
                 }
             }
             LinkEvent::Synced => {
-                for key in self.book.synced(server, self.clock.now()) {
+                for key in self.book.synced(link, self.clock.now()) {
                     self.work.add(key);
                 }
             }
-            LinkEvent::Disconnected { .. } => self.book.disconnected(server),
+            LinkEvent::State(state) if state.standby => self.book.silent(link),
+            LinkEvent::State(_) => {}
+            LinkEvent::Disconnected { .. } => self.book.silent(link),
         }
+    }
+
+    /// Ends what time ends; returns when to look again.
+    fn look(&self) -> Option<Instant> {
+        let now = self.clock.now();
+        let (over, next) = self.book.look(now);
+        for key in over {
+            self.work.add(key);
+        }
+        let wait = Duration::try_from(next?.duration_since(now)).unwrap_or_default();
+        Some(Instant::now() + wait)
     }
 
     fn on_anomaly(&self, change: &Change<'_, Anomaly>) {
@@ -171,14 +208,8 @@ impl Bridge {
 }
 
 /// Starts the workers. What the servers tell comes through [`Bridge::heard`].
-pub(crate) fn start(
-    client: Client,
-    servers: Vec<String>,
-    anomalies: &Cache<Anomaly>,
-    operator_namespace: &str,
-    env: &Env,
-) -> Bridge {
-    let bridge = Bridge::new(client, servers, operator_namespace, env.clock.clone());
+pub(crate) fn start(client: Client, anomalies: &Cache<Anomaly>, operator_namespace: &str, env: &Env) -> Bridge {
+    let bridge = Bridge::new(client, operator_namespace, env.clock.clone());
     let b = bridge.clone();
     anomalies.listen(move |change| b.on_anomaly(change));
     for _ in 0..WORKERS {
@@ -190,27 +221,56 @@ pub(crate) fn start(
             Ok::<_, std::convert::Infallible>(())
         });
     }
+    let (b, token) = (bridge.clone(), env.supervisor.token().clone());
+    env.supervisor.spawn("bridge-time", async move {
+        b.later.add(());
+        while let Some(()) = token.run_until_cancelled(b.later.take()).await {
+            let next = b.look();
+            b.later.done((), next);
+        }
+        Ok::<_, std::convert::Infallible>(())
+    });
     bridge
 }
 
 impl Bridge {
-    /// Listens to the servers.
+    /// Listens to the servers, those of now and those that come.
     pub(crate) fn follow(&self, servers: &Servers, env: &Env) {
-        for (index, link) in servers.links().into_iter().enumerate() {
-            let (sender, mut events) = mpsc::channel(BACKLOG);
-            let (clock, token) = (env.clock.clone(), env.supervisor.token().clone());
-            env.supervisor.spawn("server-link", async move {
-                token.run_until_cancelled(link.run(sender, move || clock.now())).await;
-                Ok::<_, std::convert::Infallible>(())
-            });
-            let (b, servers, token) = (self.clone(), servers.clone(), env.supervisor.token().clone());
-            env.supervisor.spawn("server-events", async move {
-                while let Some(Some(event)) = token.run_until_cancelled(events.recv()).await {
-                    servers.heard(index, &event);
-                    b.heard(index, event);
+        let Some(mut new) = servers.new_links() else {
+            tracing::error!("the servers are followed already; this is a fault of the program");
+            return;
+        };
+        let (bridge, servers) = (self.clone(), servers.clone());
+        let (clock, token) = (env.clock.clone(), env.supervisor.token().clone());
+        env.supervisor.spawn("server-links", async move {
+            let mut running = FuturesUnordered::new();
+            let following = async {
+                loop {
+                    tokio::select! {
+                        Some(link) = new.recv() => running.push(bridge.listen(link, &servers, &clock)),
+                        Some(()) = running.next(), if !running.is_empty() => {}
+                        else => return,
+                    }
                 }
-                Ok::<_, std::convert::Infallible>(())
-            });
-        }
+            };
+            token.run_until_cancelled(following).await;
+            Ok::<_, std::convert::Infallible>(())
+        });
+    }
+
+    /// One link, until it is taken away.
+    async fn listen(&self, new: NewLink, servers: &Servers, clock: &Arc<dyn Clock>) {
+        let NewLink { id, source, link, until } = new;
+        self.join(id, source);
+        let (sender, mut events) = mpsc::channel(BACKLOG);
+        let listening = async {
+            while let Some(event) = events.recv().await {
+                servers.heard(id, &event);
+                self.heard(id, event);
+            }
+        };
+        let both = async { tokio::join!(link.run(sender, move || clock.now()), listening) };
+        let _ = Abortable::new(both, until).await;
+        self.leave(id);
     }
 }

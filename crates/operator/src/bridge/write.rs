@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::anomaly::{Anomaly, AnomalySpec};
 use api::keys;
-use api::shared::Source;
+use api::shared;
 use domain::incident::{Tracked, label};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kit::cache::Key;
@@ -14,6 +14,7 @@ use kube::{Api, ResourceExt};
 use ports::server_link::Alert;
 use serde_json::json;
 
+use super::accounts::Source;
 use super::{Bridge, Error};
 
 const MANAGER: &str = "chatcli-operator/bridge";
@@ -75,21 +76,10 @@ const TEXT: usize = 16 << 10;
 /// Most observations that are taken over.
 const EVIDENCE: usize = 100;
 
-/// The Instance behind a server, as its labels name it: name and namespace where its address is that of a Service, else
-/// the address itself.
-pub(super) fn instance(server: &str) -> (String, Option<String>) {
-    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-    let mut parts = host.split('.');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(name), Some(namespace), Some("svc")) => (label(name), Some(label(namespace))),
-        _ => (label(server), None),
-    }
-}
-
 /// The Instance that an Anomaly says it comes from.
-pub(super) fn instance_of(anomaly: &Anomaly) -> (String, Option<String>) {
+pub(super) fn source_of(anomaly: &Anomaly) -> Source {
     let label = |key| anomaly.labels().get(key).cloned();
-    (label(keys::INSTANCE).unwrap_or_default(), label(keys::INSTANCE_NAMESPACE))
+    Source { name: label(keys::INSTANCE).unwrap_or_default(), namespace: label(keys::INSTANCE_NAMESPACE) }
 }
 
 /// A text that the API server takes.
@@ -98,8 +88,9 @@ fn text(text: &str) -> String {
 }
 
 /// The Anomaly of an alert.
-pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, server: &str) -> Anomaly {
-    let (instance, instance_namespace) = instance(server);
+pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, teller: Option<&Source>) -> Anomaly {
+    let instance = teller.map(|source| source.name.clone()).unwrap_or_default();
+    let instance_namespace = teller.and_then(|source| source.namespace.clone());
     let mut labels = BTreeMap::from([
         (keys::SOURCE.to_owned(), "watcher".to_owned()),
         (keys::DEPLOYMENT.to_owned(), label(&alert.resource.name)),
@@ -114,7 +105,7 @@ pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, server: &s
             description: Some(alert.message.as_str()).filter(|words| !words.trim().is_empty()).map(text),
             resource: alert.resource.clone(),
             signal_type: alert.signal,
-            source: Source::Watcher,
+            source: shared::Source::Watcher,
             threshold: text(&alert.threshold),
             value: text(&alert.value),
             alert_id: Some(alert.id.clone()),

@@ -21,6 +21,7 @@ use testkit::fake_api::FakeApi;
 use tokio::time::Instant;
 
 use crate::ai_insight::{Ask, Refusal};
+use crate::bridge::Source;
 use crate::{Caches, Settings, controllers};
 
 /// Time that follows tokio's, which tests pause.
@@ -85,6 +86,7 @@ impl Ask for Analyst {
             root_cause: None,
             log_analysis: None,
             answered_by: "TEST".into(),
+            ..Analysis::default()
         })
     }
 
@@ -209,9 +211,8 @@ impl Life {
                 analysis_deadline: SignedDuration::from_secs(120),
             };
             let events = Events::new(fake.client(), "test");
-            let servers = vec!["brain.ops.svc:50051".to_owned()];
-            let bridge =
-                controllers(&fake.client(), &settings, &caches, (self.analyst.clone(), servers), &events, &env);
+            let bridge = controllers(&fake.client(), &settings, &caches, self.analyst.clone(), &events, &env);
+            bridge.join(0, Source::of_address("brain.ops.svc:50051"));
             let mut firing = !self.cluster(&fake);
             bridge.heard(0, LinkEvent::Begin);
             if firing {

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proto::v1;
 use serde::de::DeserializeOwned;
 
-use super::{Alert, Analysis, Question};
+use super::{Alert, Analysis, ProviderState, Question, ServerState, TargetState, Usage};
 
 fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
@@ -176,6 +176,12 @@ pub(super) fn question(question: &Question) -> v1::AnalyzeIssueRequest {
         root: question.root.as_ref().map(wire_object),
         attempt: question.attempt,
         failed_attempts: failed.collect(),
+        spent: (question.spent != Usage::default()).then_some(v1::Usage {
+            input_tokens: question.spent.input_tokens,
+            output_tokens: question.spent.output_tokens,
+            cost_usd: question.spent.cost_usd,
+            calls: question.spent.calls,
+        }),
         ..v1::AnalyzeIssueRequest::default()
     }
 }
@@ -242,5 +248,38 @@ pub(super) fn analysis(answer: v1::AnalyzeIssueResponse) -> Option<Analysis> {
         root_cause,
         log_analysis: some(answer.log_analysis),
         answered_by: some(answer.provider).unwrap_or_else(|| "unknown".to_owned()),
+        usage: answer.usage.map(usage),
+        fallback_reason: some(answer.fallback_reason),
     })
+}
+
+/// Counters that are below zero, or no number, count nothing.
+fn usage(usage: v1::Usage) -> Usage {
+    Usage {
+        input_tokens: usage.input_tokens.max(0),
+        output_tokens: usage.output_tokens.max(0),
+        cost_usd: if usage.cost_usd.is_finite() { usage.cost_usd.max(0.0) } else { 0.0 },
+        calls: usage.calls.max(0),
+    }
+}
+
+/// What a server says of itself.
+pub(super) fn state(state: v1::ServerState) -> ServerState {
+    let target = |t: v1::TargetState| TargetState {
+        kind: t.kind,
+        namespace: t.namespace,
+        name: some(t.name),
+        looked_at: t.looked_at,
+        problem: some(t.problem),
+    };
+    ServerState {
+        standby: state.standby,
+        targets: state.targets.into_iter().map(target).collect(),
+        provider: state.provider.map(|p| ProviderState {
+            name: p.name,
+            model: p.model,
+            ready: p.ready,
+            problem: some(p.problem),
+        }),
+    }
 }

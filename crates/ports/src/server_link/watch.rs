@@ -20,26 +20,29 @@ impl ServerLink {
     pub async fn run(&self, sender: Sender<LinkEvent>, now: impl Fn() -> Timestamp + Send) {
         let mut delay = FIRST_DELAY;
         loop {
-            let mut synced = false;
-            let ended = match self.stream(&sender, &now, &mut synced).await {
+            let mut useful = false;
+            let ended = match self.stream(&sender, &now, &mut useful).await {
                 Ok(why) => why,
                 Err(Closed) => return,
             };
-            if synced {
-                delay = FIRST_DELAY;
-            }
-            let why = match ended {
-                LinkError::NotThere { .. } => match self.poll(&sender, &now).await {
-                    Ok(why) => why.to_string(),
+            let ended = match ended {
+                LinkError::NotThere { .. } => match self.poll(&sender, &now, &mut useful).await {
+                    Ok(why) => why,
                     Err(Closed) => return,
                 },
-                other => other.to_string(),
+                other => other,
             };
-            tracing::warn!(server = self.name(), retry_in_ms = delay.as_millis(), "the link is down: {why}");
-            if sender.send(LinkEvent::Disconnected { why }).await.is_err() {
+            if useful {
+                delay = FIRST_DELAY;
+            }
+            // Whatever is left of the connection may be a black hole.
+            self.hang_up();
+            let wait = delay.mul_f64(rand::random_range(0.6..1.0));
+            tracing::warn!(server = self.name(), retry_in_ms = wait.as_millis(), "the link is down: {ended}");
+            if sender.send(LinkEvent::Disconnected { why: ended.brief() }).await.is_err() {
                 return;
             }
-            tokio::time::sleep(delay.mul_f64(rand::random_range(0.8..1.2))).await;
+            tokio::time::sleep(wait).await;
             delay = (delay * 2).min(LAST_DELAY);
         }
     }
@@ -49,7 +52,7 @@ impl ServerLink {
         &self,
         sender: &Sender<LinkEvent>,
         now: &impl Fn() -> Timestamp,
-        synced: &mut bool,
+        useful: &mut bool,
     ) -> Result<LinkError, Closed> {
         let request = match self.request(v1::WatchAlertsRequest::default()).await {
             Ok(request) => request,
@@ -63,6 +66,7 @@ impl ServerLink {
             Err(_) => return Ok(self.too_late("WatchAlerts", heartbeat)),
         };
         tell(sender, LinkEvent::Begin).await?;
+        let mut standby = false;
         loop {
             let event = match tokio::time::timeout(heartbeat, stream.message()).await {
                 Ok(Ok(Some(event))) => event,
@@ -79,17 +83,33 @@ impl ServerLink {
             match event.kind() {
                 Kind::Alert => self.alert(sender, event.alert, now()).await?,
                 Kind::Synced => {
-                    *synced = true;
+                    *useful = true;
                     tracing::info!(server = self.name(), "connected; every alert that fires is known");
                     tell(sender, LinkEvent::Synced).await?;
                 }
-                Kind::State | Kind::Heartbeat | Kind::Unspecified => {}
+                Kind::State => {
+                    let Some(state) = event.state.map(convert::state) else { continue };
+                    // From here on it tells everything that fires, as if the stream had just begun.
+                    let begins = standby && !state.standby;
+                    standby = state.standby;
+                    *useful |= standby;
+                    tell(sender, LinkEvent::State(state)).await?;
+                    if begins {
+                        tell(sender, LinkEvent::Begin).await?;
+                    }
+                }
+                Kind::Heartbeat | Kind::Unspecified => {}
             }
         }
     }
 
     /// Asks at intervals; returns why that ended.
-    async fn poll(&self, sender: &Sender<LinkEvent>, now: &impl Fn() -> Timestamp) -> Result<LinkError, Closed> {
+    async fn poll(
+        &self,
+        sender: &Sender<LinkEvent>,
+        now: &impl Fn() -> Timestamp,
+        useful: &mut bool,
+    ) -> Result<LinkError, Closed> {
         tracing::info!(
             server = self.name(),
             every_s = self.settings.poll.as_secs(),
@@ -105,6 +125,7 @@ impl ServerLink {
                 self.alert(sender, Some(alert), now()).await?;
             }
             tell(sender, LinkEvent::Synced).await?;
+            *useful = true;
             tokio::time::sleep(self.settings.poll).await;
         }
     }
