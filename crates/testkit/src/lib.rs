@@ -1,7 +1,9 @@
-//! What tests need: an API server in memory with faults on demand, and a real one on this machine. No product words.
+//! What tests need: an API server in memory with faults on demand, a real one on this machine, and a server that speaks
+//! the formats of language models. No product words.
 
 // Tests may panic, and read the environment of the test run.
 #![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 pub mod cluster;
 pub mod fake_api;
+pub mod llm;

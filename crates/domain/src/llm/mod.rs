@@ -20,7 +20,7 @@ mod usage;
 
 pub use answer::parse;
 pub use ask::{Answer, Ask, SaidAction};
-pub use budget::Budget;
+pub use budget::{Budget, LEAST_ANSWER};
 pub use chain::{Cooldown, Next, Policy};
 pub use context::{Keep, Section, assemble, material};
 pub use failure::{Class, Failure};

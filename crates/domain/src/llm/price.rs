@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn every_provider_that_is_asked_has_a_price_for_its_default_model() {
-        use strum::IntoEnumIterator;
-        for provider in Provider::iter() {
+
+        for provider in Provider::all() {
             if let Some(model) = provider.default_model() {
                 assert!(Prices::default().of(provider, model).is_some(), "{provider}: {model}");
             }

@@ -1,6 +1,6 @@
 //! The providers of the contract: their names, the format that each speaks, the model that each takes by default.
 
-use strum::{Display, EnumIter, EnumString, IntoStaticStr};
+use strum::{Display, EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 
 /// A provider, by the name that `Instance.spec.provider` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, EnumIter, IntoStaticStr)]
@@ -66,6 +66,11 @@ impl Provider {
     /// Reads a name as the contract spells it; the case does not matter.
     pub fn named(name: &str) -> Option<Self> {
         name.trim().to_ascii_uppercase().parse().ok()
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
     }
 
     /// Its name.

@@ -175,8 +175,7 @@ fn a_log_reaches_the_model_scrubbed_and_fenced_and_its_orders_stay_words() {
 
 #[test]
 fn names_are_those_of_the_contract() {
-    use strum::IntoEnumIterator;
-    let names: Vec<&str> = Provider::iter().map(Provider::name).collect();
+    let names: Vec<&str> = Provider::all().map(Provider::name).collect();
     assert_eq!(
         names,
         [

@@ -3,11 +3,27 @@
 //! What lives here: the configuration from an environment, the calls, their usage and metrics. What does not: what is told
 //! to a model, what of its answer counts, when to ask again (`domain::llm`).
 
+mod bedrock;
+mod call;
+mod chain;
+mod metrics;
+mod settings;
+mod target;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::llm::{Answer, Ask, Problem, Provider, Usage};
+use domain::llm::{Answer, Cooldown, Failure, Problem, Provider, Usage};
+use jiff::Timestamp;
 
-/// How the provider of the server stands.
+use call::Clients;
+pub use metrics::Metrics;
+use settings::{Env, Settings};
+
+/// How the provider of a server stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Its name, as in `Instance.spec.provider`.
@@ -31,39 +47,141 @@ pub struct Outcome {
     pub fallback_reason: Option<String>,
 }
 
+/// A wait.
+pub type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the time is, and how to wait.
+#[derive(Clone)]
+pub struct Time {
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    wait: Arc<dyn Fn(Duration) -> Waiting + Send + Sync>,
+}
+
+impl Time {
+    /// Time by this clock; waits are real.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { now: Arc::new(now), wait: Arc::new(|wait| Box::pin(tokio::time::sleep(wait))) }
+    }
+
+    /// The same with other waits, for tests.
+    #[must_use]
+    pub fn waiting(self, wait: impl Fn(Duration) -> Waiting + Send + Sync + 'static) -> Self {
+        Self { wait: Arc::new(wait), ..self }
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Time").finish_non_exhaustive()
+    }
+}
+
+/// How a provider did so far.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    cooldown: Cooldown,
+    /// What its last analysis failed with.
+    problem: Option<String>,
+}
+
 /// The language models of a server: one that is asked first, and those that are asked when it fails.
 #[derive(Debug)]
 pub struct Llm {
-    primary: Result<Provider, Problem>,
-    model: String,
+    settings: Settings,
+    clients: Clients,
+    metrics: Metrics,
+    time: Time,
+    standings: Mutex<BTreeMap<Provider, Standing>>,
 }
 
 impl Llm {
-    /// Reads the configuration. It never fails: what cannot be used is told by [`Llm::state`], and is not asked.
-    pub fn from_env(_env: &impl Fn(&str) -> Option<String>, provider: &str, model: &str) -> Self {
-        let primary = Provider::named(provider).ok_or_else(|| {
-            Problem::new("spec.provider", format!("\"{provider}\" is no provider"), "set it to BUILTIN")
-        });
-        Self { primary, model: model.to_owned() }
+    /// Reads the configuration of an environment. What cannot be used is no error: it is told by [`Llm::state`] and
+    /// [`Llm::problems`], and is not asked. An empty provider takes `LLM_PROVIDER`, else BUILTIN.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made, for example because the machine has no root certificates.
+    pub fn from_env(
+        env: &impl Fn(&str) -> Option<String>,
+        provider: &str,
+        model: &str,
+        time: Time,
+    ) -> Result<Self, Problem> {
+        let clients = Clients::new().map_err(|error| {
+            Problem::new(
+                "HTTP client",
+                error,
+                "run the process on an image with a bundle of root certificates",
+            )
+        })?;
+        Ok(Self {
+            settings: Settings::read(&Env(env), provider, model),
+            clients,
+            metrics: Metrics::default(),
+            time,
+            standings: Mutex::default(),
+        })
+    }
+
+    /// Counters, to be registered.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// How the provider that is asked first stands.
     pub fn state(&self) -> State {
-        let problem = self.primary.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        State {
-            provider: self.primary.as_ref().map_or_else(|_| String::new(), |p| p.name().to_owned()),
-            model: self.model.clone(),
-            ready: problem.is_empty(),
-            problem,
+        let (provider, model, problem) = match &self.settings.primary {
+            Err(problem) => (String::new(), String::new(), Some(problem.to_string())),
+            Ok(link) => {
+                let name = link.provider.name().to_owned();
+                (name, link.model.clone(), self.trouble(link.provider))
+            }
+        };
+        State { provider, model, ready: problem.is_none(), problem: problem.unwrap_or_default() }
+    }
+
+    fn trouble(&self, provider: Provider) -> Option<String> {
+        if provider == Provider::Builtin {
+            return None;
+        }
+        if let Some(problem) = &self.settings.fatal {
+            return Some(problem.to_string());
+        }
+        match self.settings.targets.get(&provider) {
+            Some(Err(problem)) => Some(problem.to_string()),
+            _ => self.standing(provider)?.problem,
         }
     }
 
-    /// Asks for an analysis of `material`, the sections of what is known, within `within`. Dropping the future ends the call.
-    pub async fn analyse(&self, ask: &Ask, _material: &[String], _within: Duration) -> Outcome {
-        Outcome {
-            answer: None,
-            usage: Usage::default(),
-            fallback_reason: Some(format!("{} was not asked", ask.provider)),
+    /// What is not as it was meant: fallbacks that cannot be asked, settings that are not understood.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.settings.problems.clone();
+        problems.extend(self.settings.fatal.clone());
+        let fallbacks = self.settings.fallbacks.iter().filter_map(|link| self.settings.targets.get(&link.provider));
+        problems.extend(fallbacks.filter_map(|target| target.as_ref().err().cloned()));
+        problems
+    }
+
+    /// Providers that can be asked, for `GetServerInfo`; the rules always can.
+    pub fn available(&self) -> Vec<String> {
+        let ready = self.settings.targets.iter().filter(|(_, target)| target.is_ok());
+        ready.map(|(provider, _)| provider.name().to_owned()).chain([Provider::Builtin.name().to_owned()]).collect()
+    }
+
+    fn standing(&self, provider: Provider) -> Option<Standing> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).get(&provider).cloned()
+    }
+
+    fn mark(&self, provider: Provider, failed: Option<(&Failure, &str)>) {
+        let now = (self.time.now)();
+        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = standings.entry(provider).or_default();
+        match failed {
+            None => *standing = Standing::default(),
+            Some((failure, text)) => {
+                standing.cooldown.failed(failure, &self.settings.policy, now);
+                standing.problem = Some(text.to_owned());
+            }
         }
     }
 }
+
