@@ -5,7 +5,7 @@ CARGO ?= cargo
 # The first build takes a while and shows itself; later ones are quiet.
 XTASK := $(CARGO) run $(if $(wildcard target/debug/xtask),-q) -p xtask --
 
-.PHONY: help demo test bench cluster cluster-down cookbook lint crds
+.PHONY: help demo test bench cluster cluster-down cookbook lint crds image chart
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +25,18 @@ cluster: ## Start a local Kubernetes with real pods and print how to use it (MOD
 cluster-down: ## Stop the clusters of `make cluster` and `make demo` and remove everything they left on the machine (NAME=… for another).
 	$(XTASK) cluster down $(if $(NAME),--name $(NAME))
 
-cookbook: ## Apply every manifest of the production cookbook to a real API server and report each one.
-	$(XTASK) cookbook
+cookbook: ## Run the production cookbook command by command on a real cluster; one line per promise (COOKBOOK_ARGS=--keep to look around).
+	$(XTASK) cookbook $(COOKBOOK_ARGS)
 
 lint: ## Check formatting, lints, architecture, generated files, licences.
 	$(XTASK) check
 
-crds: ## Generate the chart's CRDs from the Rust types.
+crds: ## Generate the chart's CRDs and roles from the Rust types and the rights of each part.
 	$(XTASK) crds
+	$(XTASK) rbac
+
+image: ## Build the OCI image without a Docker daemon: target/chatcli-image.tar, for ctr, docker load and kind load (IMAGE_ARGS=…).
+	$(XTASK) image $(IMAGE_ARGS)
+
+chart: ## Check the chart with helm.
+	$(XTASK) chart

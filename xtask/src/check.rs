@@ -21,7 +21,11 @@ pub fn run() -> anyhow::Result<()> {
     step("formatting", || cargo(&["fmt", "--all", "--check"], "cargo fmt --all"))?;
     step("arrows between crates", arrows)?;
     step("room sizes", room_sizes)?;
-    step("generated files", || crate::crds::run(&crate::crds::Args { check: true }))?;
+    step("generated files", || {
+        crate::crds::run(&crate::crds::Args { check: true })?;
+        crate::rbac::run(&crate::rbac::Args { check: true })
+    })?;
+    step("chart", crate::chart::lint)?;
     step("each crate alone", each_alone)?;
     step("lints", || {
         cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], "mend what clippy says")

@@ -4,11 +4,14 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod chart;
 mod check;
 mod cluster_cmd;
 mod cookbook;
 mod crds;
 mod demo;
+mod image;
+mod rbac;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +34,12 @@ enum Task {
     Check,
     /// Writes the chart's CRDs from the Rust types.
     Crds(crds::Args),
+    /// Writes the chart's roles from the rights that each part needs.
+    Rbac(rbac::Args),
+    /// The OCI image of the binary, without a Docker daemon.
+    Image(image::Args),
+    /// Checks the chart with helm.
+    Chart,
     /// A fault on a real cluster, healed as you watch.
     Demo(demo::Args),
     /// The figures beside their targets.
@@ -55,6 +64,9 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test(args) => test::run(&args),
         Task::Check => check::run(),
         Task::Crds(args) => crds::run(&args),
+        Task::Rbac(args) => rbac::run(&args),
+        Task::Image(args) => image::run(&args),
+        Task::Chart => chart::lint(),
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Cookbook => cookbook::run(),

@@ -9,7 +9,8 @@
 //! * `remediation`: what an action needs, changes, verifies and undoes, and the life of a plan;
 //! * `llm`: what a language model is told, and what of its answer counts;
 //! * `approval`: who must say yes, and whether they have;
-//! * `doctor`: what an installation lacks for production.
+//! * `doctor`: what an installation lacks for production;
+//! * `rights`: what each part must be allowed to do.
 //!
 //! What does not: anything that reads or writes. This crate cannot name a Kubernetes client, a runtime, an environment or
 //! a clock; `now` is an argument, and deadlines are absolute instants.
@@ -22,3 +23,4 @@ pub mod incident;
 pub mod instance;
 pub mod llm;
 pub mod remediation;
+pub mod rights;
