@@ -44,8 +44,8 @@ enum Task {
     Demo(demo::Args),
     /// The figures beside their targets.
     Bench(bench::Args),
-    /// Every manifest of the cookbook against a real API server.
-    Cookbook,
+    /// The production cookbook, command by command, on a real cluster.
+    Cookbook(cookbook::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -69,6 +69,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Chart => chart::lint(),
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
-        Task::Cookbook => cookbook::run(),
+        Task::Cookbook(args) => cookbook::run(&args),
     }
 }

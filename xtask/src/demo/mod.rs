@@ -20,7 +20,7 @@ use processes::Processes;
 /// Name of the demo's cluster.
 const CLUSTER: &str = "demo";
 /// Image of the shop's services; the tag stands in demo/manifests/shop.yaml.
-const IMAGE: &str = "chatcli/demo-service:1.0.0";
+pub const IMAGE: &str = "chatcli/demo-service:1.0.0";
 
 /// Namespaces that the demo makes.
 const NAMESPACES: [&str; 2] = ["production", "chatcli-system"];
@@ -195,7 +195,8 @@ fn tell(cluster: &Cluster, args: &Args, stop: &Stop, processes: &mut Processes) 
     Ok(())
 }
 
-fn service_binary() -> PathBuf {
+/// Where the build puts the service.
+pub fn service_binary() -> PathBuf {
     PathBuf::from(format!("target/{}/release/demo-service", target()))
 }
 

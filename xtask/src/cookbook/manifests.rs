@@ -1,10 +1,15 @@
-//! `xtask cookbook`: every manifest of the production cookbook against a real API server, one line per promise.
+//! Every manifest of the production cookbook against a real API server.
 
 use std::path::Path;
 
 use anyhow::{Context, ensure};
 use cluster::{Cluster, Mode};
 use serde_json::Value;
+
+use super::Account;
+
+/// Name of its cluster.
+const CLUSTER: &str = "cookbook";
 
 /// Kinds of other projects, which a bare cluster does not know.
 const FOREIGN: [&str; 1] = ["Certificate"];
@@ -13,19 +18,19 @@ const FOREIGN: [&str; 1] = ["Certificate"];
 ///
 /// # Errors
 /// When a manifest is refused, or a field of it is lost.
-pub fn run() -> anyhow::Result<()> {
-    let cluster = cluster::local::up("cookbook", Mode::ControlPlane)?;
-    let result = apply_all(&cluster);
-    cluster::down("cookbook")?;
+pub fn run(account: &mut Account) -> anyhow::Result<()> {
+    let cluster = cluster::local::up(CLUSTER, Mode::ControlPlane)?;
+    let result = apply_all(&cluster, account);
+    cluster::down(CLUSTER)?;
     result
 }
 
-fn apply_all(cluster: &Cluster) -> anyhow::Result<()> {
+fn apply_all(cluster: &Cluster, account: &mut Account) -> anyhow::Result<()> {
     cluster.run_kubectl(&["apply", "-f", "charts/chatcli-operator/crds"])?;
     cluster.run_kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
     let crds = cluster.run_kubectl(&["get", "crd", "-o", "name"])?;
     let ours = crds.lines().filter(|name| name.ends_with(".platform.chatcli.io")).count();
-    report("kubectl get crd | grep platform.chatcli.io lists 17 resources", ours == 17, &format!("{ours} found"))?;
+    account.promise("the chart's folder holds 17 resources", ours == 17, &format!("{ours} found"));
     for namespace in ["chatcli-system", "production", "monitoring"] {
         cluster.run_kubectl(&["create", "namespace", namespace])?;
     }
@@ -40,24 +45,16 @@ fn apply_all(cluster: &Cluster) -> anyhow::Result<()> {
             continue;
         }
         let applied = cluster.run_kubectl(&["apply", "--validate=strict", "-f", &path.display().to_string()]);
-        report(
-            &format!("{name} applies with strict validation"),
-            applied.is_ok(),
-            &applied.err().map(|e| e.to_string()).unwrap_or_default(),
-        )?;
-        let kept = keeps_every_field(cluster, &path);
-        report(
-            &format!("{name} keeps every field"),
-            kept.is_ok(),
-            &kept.err().map(|e| e.to_string()).unwrap_or_default(),
-        )?;
+        account.promised(&format!("{name} applies with strict validation"), applied.map(drop));
+        account.promised(&format!("{name} keeps every field"), keeps_every_field(cluster, &path));
     }
     let listed = cluster.run_kubectl(&["get", "chatcli", "-A", "-o", "name"])?;
-    report(
+    account.promise(
         "kubectl get chatcli -A lists them all",
         listed.lines().count() >= 10,
         &format!("{} listed", listed.lines().count()),
-    )
+    );
+    Ok(())
 }
 
 /// Reads every object of the file back and looks for each of its fields. A second apply or a diff would not do: what the
@@ -95,10 +92,4 @@ fn lost(sent: &Value, kept: &Value, path: &str) -> Vec<String> {
         (a, b) if a == b => Vec::new(),
         (a, b) => vec![format!("{path}: {a} became {b}")],
     }
-}
-
-fn report(promise: &str, holds: bool, detail: &str) -> anyhow::Result<()> {
-    println!("{}  {promise}", if holds { "holds  " } else { "BROKEN " });
-    ensure!(holds, "{promise}: {detail}");
-    Ok(())
 }
