@@ -22,13 +22,20 @@ pub struct Reference {
     pub remedy: String,
 }
 
-/// Addresses behind the Service of an Instance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Endpoints {
-    /// Pods that take calls.
-    pub ready: usize,
-    /// Pods that do not yet.
-    pub not_ready: usize,
+/// What stands behind the Service of an Instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// It may not be read.
+    Unread,
+    /// There is no Service.
+    NoService,
+    /// Pods.
+    Pods {
+        /// That take calls.
+        ready: usize,
+        /// That do not yet.
+        not_ready: usize,
+    },
 }
 
 /// What was read of one Instance.
@@ -38,8 +45,8 @@ pub struct InstanceFacts {
     pub instance: Instance,
     /// What is wrong with the objects and certificates that it names.
     pub references: Vec<Reference>,
-    /// What stands behind its Service; nothing when there is no Service.
-    pub endpoints: Option<Endpoints>,
+    /// What stands behind its Service.
+    pub behind: Behind,
 }
 
 pub(super) fn examine(facts: &Facts, now: Timestamp) -> Vec<Finding> {
@@ -73,7 +80,7 @@ fn one(facts: &InstanceFacts, now: Timestamp) -> Vec<Finding> {
     let status = facts.instance.status.clone().unwrap_or_default();
     findings.extend(conditions(&object, &facts.instance, &status, &facts.references, now));
     if facts.instance.spec.replicas > 0 {
-        findings.extend(endpoints(&object, &name, &namespace, facts.endpoints));
+        findings.extend(endpoints(&object, &name, &namespace, facts.behind));
     }
     if facts.instance.spec.replicas == 1 {
         findings.push(Finding::warning(
@@ -143,21 +150,21 @@ fn conditions(
         .collect()
 }
 
-fn endpoints(object: &str, name: &str, namespace: &str, endpoints: Option<Endpoints>) -> Option<Finding> {
+fn endpoints(object: &str, name: &str, namespace: &str, behind: Behind) -> Option<Finding> {
     let look = format!(
         "kubectl get endpoints {name} -n {namespace}; kubectl -n {namespace} get pods -l app.kubernetes.io/instance={name}"
     );
-    match endpoints {
-        None => Some(Finding::failure(
+    match behind {
+        Behind::NoService => Some(Finding::failure(
             object,
-            format!("there is no Service {name}: a dial ends in \"connection refused\" or finds no name"),
+            format!("there is no Service {name}: a dial finds no name, or ends in \"connection refused\""),
             look,
         )),
-        Some(Endpoints { ready: 0, not_ready }) => Some(Finding::failure(
+        Behind::Pods { ready: 0, not_ready } => Some(Finding::failure(
             object,
             format!("connection refused: Service {name} has no ready endpoint ({not_ready} not ready)"),
             look,
         )),
-        Some(_) => None,
+        Behind::Pods { .. } | Behind::Unread => None,
     }
 }

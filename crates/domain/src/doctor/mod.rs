@@ -10,7 +10,7 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use instance::{Endpoints, InstanceFacts, Reference};
+pub use instance::{Behind, InstanceFacts, Reference};
 
 /// How long the holder of the operator's Lease may be silent. It renews every few seconds.
 const LEASE_SILENCE: SignedDuration = SignedDuration::from_secs(30);

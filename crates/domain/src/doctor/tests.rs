@@ -14,7 +14,7 @@ fn instance(status: &Value) -> InstanceFacts {
     }))
     .unwrap();
     instance.metadata.creation_timestamp = Some(Time(now() - SignedDuration::from_mins(5)));
-    InstanceFacts { instance, references: Vec::new(), endpoints: Some(Endpoints { ready: 2, not_ready: 0 }) }
+    InstanceFacts { instance, references: Vec::new(), behind: Behind::Pods { ready: 2, not_ready: 0 } }
 }
 
 fn healthy() -> Value {
@@ -118,7 +118,7 @@ fn the_four_rows_of_the_cookbook_are_found_each_with_its_fix() {
         assert!(found[1].1.contains("no ready Instance found"), "{found:?}");
     }
     let mut facts = good();
-    facts.instances[0].endpoints = Some(Endpoints { ready: 0, not_ready: 1 });
+    facts.instances[0].behind = Behind::Pods { ready: 0, not_ready: 1 };
     assert!(bad(&facts)[0].1.contains("connection refused: Service chatcli-prod has no ready endpoint (1 not ready)"));
 }
 
