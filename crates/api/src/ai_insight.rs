@@ -56,12 +56,41 @@ pub struct AIInsightStatus {
     /// Provider that answered, such as `BUILTIN` or `CLAUDEAI`; another than `spec.provider` when that one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
+    /// Why another provider answered than the one that was asked for, such as a wrong key or a used-up budget. Absent when
+    /// the one that was asked for has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_reason: Option<String>,
+    /// What the analyses of this Issue have cost so far, failed calls included. Budgets of the Instance count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<LlmUsage>,
     /// `Analyzed`: whether the analysis is there, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// Generation of the AIInsight that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+}
+
+/// What calls of language models have taken.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct LlmUsage {
+    /// Tokens that were sent.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub input_tokens: i64,
+    /// Tokens that came back.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub output_tokens: i64,
+    /// Cost in US dollars by the price list of the server; a model without a known price counts as nothing.
+    #[serde(default, rename = "costUSD")]
+    #[schemars(range(min = 0.0))]
+    pub cost_usd: f64,
+    /// Calls that were made.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub calls: i32,
 }
 
 /// An action that the analysis proposes.

@@ -45,13 +45,11 @@ impl Policy {
             return Next::GiveUp;
         }
         let jitter = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 1.0 };
-        let wait = match failure.retry_after {
+        let wait = if let Some(asked) = failure.retry_after {
             // Never earlier than asked; a little later, and each a little different.
-            Some(asked) => asked.saturating_add(Duration::from_millis((jitter * 250.0) as u64)),
-            None => {
-                let most = FIRST_WAIT.saturating_mul(1 << (tries - 1).min(10)).min(LONGEST_WAIT);
-                most.mul_f64(jitter)
-            }
+            asked.saturating_add(Duration::from_millis((jitter * 250.0) as u64))
+        } else {
+            FIRST_WAIT.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST_WAIT).mul_f64(jitter)
         };
         // A wait that leaves no time to ask is no wait but an end.
         if wait >= left { Next::GiveUp } else { Next::Again(wait) }
@@ -59,7 +57,7 @@ impl Policy {
 
     /// Time that a provider may use, of what is `left`, when `others` may still be asked after it.
     pub fn share(left: Duration, others: usize) -> Duration {
-        if others == 0 { left } else { left / 2 }
+        if others == 0 { left } else { left * 2 / 3 }
     }
 }
 
@@ -108,7 +106,7 @@ mod tests {
 
     #[test]
     fn only_what_passes_is_tried_again_and_never_more_often_than_allowed() {
-        let (policy, left) = (Policy::default(), Duration::from_secs(60));
+        let (policy, left) = (Policy::default(), Duration::from_mins(1));
         for class in [Class::Auth, Class::Quota, Class::Model, Class::TooLong, Class::BadRequest, Class::Refused] {
             assert_eq!(policy.after(&Failure::new(class, ""), 1, left, 0.5), Next::GiveUp, "{class:?}");
         }
@@ -149,15 +147,15 @@ mod tests {
         let mut rest = Cooldown::default();
         rest.failed(&Failure::new(Class::TooLong, ""), &policy, NOW);
         assert_eq!(rest.resting(NOW), None, "the next question may be shorter");
-        let asked = Failure { retry_after: Some(Duration::from_secs(900)), ..failure };
+        let asked = Failure { retry_after: Some(Duration::from_mins(15)), ..failure };
         rest.failed(&asked, &policy, NOW);
         assert_eq!(rest.resting(NOW), Some(later(900)));
     }
 
     #[test]
     fn who_is_asked_first_leaves_time_for_the_others() {
-        let left = Duration::from_secs(100);
-        assert_eq!(Policy::share(left, 2), Duration::from_secs(50));
+        let left = Duration::from_millis(99_999);
+        assert_eq!(Policy::share(left, 2), Duration::from_millis(66_666));
         assert_eq!(Policy::share(left, 0), left);
     }
 }

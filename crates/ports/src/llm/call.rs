@@ -50,7 +50,7 @@ impl Clients {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(Duration::from_mins(1))
             // A key must not follow a redirect to somewhere else.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("chatcli-aiops/", env!("CARGO_PKG_VERSION")))

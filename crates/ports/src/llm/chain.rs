@@ -7,7 +7,7 @@ use domain::llm::{
     Answer, Ask, Class, Failure, LEAST_ANSWER, Next, Policy, Problem, Prompt, Provider, Section, Usage, parse, repair,
 };
 
-use super::call::{Reply, Request};
+use super::call::{Clients, Reply, Request};
 use super::settings::{self, Link};
 use super::target::Target;
 use super::{Llm, Outcome};
@@ -51,7 +51,8 @@ impl Llm {
                 return outcome;
             }
         };
-        let Some(scrubber) = &self.settings.scrubber else { return outcome };
+        // Both are there unless `links` has said why not.
+        let (Some(scrubber), Some(clients)) = (&self.settings.scrubber, &self.clients) else { return outcome };
         let nonce = format!("{:032x}", rand::random::<u128>());
         let prompt = Prompt::new(sections, scrubber, &nonce, MATERIAL);
         let mut clock = Clock { within, began: tokio::time::Instant::now(), waited: Duration::ZERO };
@@ -62,7 +63,8 @@ impl Llm {
             let reason = match self.usable(link) {
                 Err(why) => why,
                 Ok(target) => {
-                    let came = self.ask(link, target, &prompt, ask, others, &mut clock, &mut outcome.usage).await;
+                    let came =
+                        self.ask(clients, (link, target), &prompt, ask, others, &mut clock, &mut outcome.usage).await;
                     match came {
                         Came::Answer(answer) => {
                             self.mark(link.provider, None);
@@ -139,8 +141,8 @@ impl Llm {
     #[expect(clippy::too_many_arguments, reason = "each is a different thing, and nobody else calls it")]
     async fn ask(
         &self,
-        link: &Link,
-        target: &Target,
+        clients: &Clients,
+        (link, target): (&Link, &Target),
         prompt: &Prompt,
         ask: &Ask,
         others: usize,
@@ -174,7 +176,7 @@ impl Llm {
             tries += 1;
             let counted = self.metrics.begin(link.provider.name(), &link.model);
             usage.calls = usage.calls.saturating_add(1);
-            let call = self.clients.call(target, &link.model, &request, (self.time.now)());
+            let call = clients.call(target, &link.model, &request, (self.time.now)());
             let result = match tokio::time::timeout(left, call).await {
                 Ok(result) => result,
                 Err(_) => Err(Failure::new(Class::Timeout, format!("no answer within {:.1} s", left.as_secs_f64()))),

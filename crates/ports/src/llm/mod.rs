@@ -88,38 +88,23 @@ struct Standing {
 #[derive(Debug)]
 pub struct Llm {
     settings: Settings,
-    clients: Clients,
+    /// None only when `settings.fatal` says why.
+    clients: Option<Clients>,
     metrics: Metrics,
     time: Time,
     standings: Mutex<BTreeMap<Provider, Standing>>,
 }
 
 impl Llm {
-    /// Reads the configuration of an environment. What cannot be used is no error: it is told by [`Llm::state`] and
+    /// Reads the configuration of an environment. It never fails: what cannot be used is told by [`Llm::state`] and
     /// [`Llm::problems`], and is not asked. An empty provider takes `LLM_PROVIDER`, else BUILTIN.
-    ///
-    /// # Errors
-    /// When no HTTP client can be made, for example because the machine has no root certificates.
-    pub fn from_env(
-        env: &impl Fn(&str) -> Option<String>,
-        provider: &str,
-        model: &str,
-        time: Time,
-    ) -> Result<Self, Problem> {
+    pub fn from_env(env: &impl Fn(&str) -> Option<String>, provider: &str, model: &str, time: Time) -> Self {
+        let mut settings = Settings::read(&Env(env), provider, model);
         let clients = Clients::new().map_err(|error| {
-            Problem::new(
-                "HTTP client",
-                error,
-                "run the process on an image with a bundle of root certificates",
-            )
-        })?;
-        Ok(Self {
-            settings: Settings::read(&Env(env), provider, model),
-            clients,
-            metrics: Metrics::default(),
-            time,
-            standings: Mutex::default(),
-        })
+            let remedy = "run the process on an image with a bundle of root certificates";
+            settings.fatal.get_or_insert(Problem::new("HTTP client", error, remedy));
+        });
+        Self { settings, clients: clients.ok(), metrics: Metrics::default(), time, standings: Mutex::default() }
     }
 
     /// Counters, to be registered.
@@ -184,4 +169,3 @@ impl Llm {
         }
     }
 }
-
