@@ -293,7 +293,7 @@ pub async fn scale(client: &Client, args: &Args, report: &mut Report) -> anyhow:
         target: "30 s".into(),
         reached: first <= 30.0,
         go: "not one target in 12 min".into(),
-        how: "process start to /readyz, which waits for the first evaluation of every workload".into(),
+        how: "process start to /watchz, which waits for the first evaluation of every workload".into(),
     });
     let operator = start_operator(args, grpc).await?;
     let platform = Platform { server, operator };

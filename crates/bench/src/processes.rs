@@ -62,7 +62,9 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", chatcli.display()))?;
-        while http_get(probes, "/readyz").await.is_none_or(|(status, _)| status != 200) {
+        // A server serves before its first look is over.
+        let ready = if name == "server" { "/watchz" } else { "/readyz" };
+        while http_get(probes, ready).await.is_none_or(|(status, _)| status != 200) {
             if let Some(status) = child.try_wait()? {
                 bail!("chatcli {name} ended with {status}: {}", tail(&log));
             }

@@ -13,7 +13,7 @@ use kit::cache::{Cache, Change, Hub, config};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 
-use crate::Scope;
+use crate::scope::Hubs;
 use crate::seen::{self, Digest, Seen};
 
 /// Namespaces that hold no workloads.
@@ -88,33 +88,31 @@ impl Caches {
     /// Starts the watches.
     pub(crate) fn start(
         client: &Client,
-        hub: &Hub,
-        scope: &Scope,
+        hubs: &Hubs,
         prunes: Prunes<
             impl Fn(&mut Seen<Pod>) + Clone + Send + Sync + 'static,
             impl Fn(&mut Seen<ConfigMap>) + Clone + Send + Sync + 'static,
         >,
     ) -> Self {
-        let nodes = hub.cache(Api::all(client.clone()), config(), seen::node);
+        let nodes = hubs.cluster().map(|hub| hub.cache(Api::all(client.clone()), config(), seen::node));
         Self {
             // A pod that has done its work has nothing to say.
-            pods: watch(client, hub, scope, "status.phase!=Succeeded", prunes.pod),
-            replica_sets: watch(client, hub, scope, "", |_| {}),
-            deployments: watch(client, hub, scope, "", |_| {}),
-            stateful_sets: watch(client, hub, scope, "", |_| {}),
-            daemon_sets: watch(client, hub, scope, "", |_| {}),
-            events: watch(client, hub, scope, "type=Warning", |_| {}),
-            config_maps: watch(client, hub, scope, "metadata.name!=kube-root-ca.crt", prunes.config_map),
-            nodes: Many(BTreeMap::from([(String::new(), nodes)])),
-            whole: matches!(scope, Scope::All),
+            pods: watch(client, hubs, "status.phase!=Succeeded", prunes.pod),
+            replica_sets: watch(client, hubs, "", |_| {}),
+            deployments: watch(client, hubs, "", |_| {}),
+            stateful_sets: watch(client, hubs, "", |_| {}),
+            daemon_sets: watch(client, hubs, "", |_| {}),
+            events: watch(client, hubs, "type=Warning", |_| {}),
+            config_maps: watch(client, hubs, "metadata.name!=kube-root-ca.crt", prunes.config_map),
+            nodes: Many(nodes.into_iter().map(|nodes| (String::new(), nodes)).collect()),
+            whole: hubs.by_namespace().any(|(namespace, _)| namespace.is_empty()),
         }
     }
 }
 
 fn watch<K: Digest + Resource<Scope = NamespaceResourceScope>>(
     client: &Client,
-    hub: &Hub,
-    scope: &Scope,
+    hubs: &Hubs,
     fields: &str,
     prune: impl Fn(&mut Seen<K>) + Clone + Send + Sync + 'static,
 ) -> Many<Seen<K>> {
@@ -123,20 +121,14 @@ fn watch<K: Digest + Resource<Scope = NamespaceResourceScope>>(
         let config = config();
         if all.is_empty() { config } else { config.fields(&all.join(",")) }
     };
-    let caches = match scope {
-        Scope::All => {
+    let start = |(namespace, hub): (&String, &Hub)| {
+        let (api, config) = if namespace.is_empty() {
             let elsewhere = EMPTY.iter().map(|namespace| format!("metadata.namespace!={namespace}")).collect();
-            BTreeMap::from([(String::new(), hub.cache(Api::all(client.clone()), with(elsewhere), prune))])
-        }
-        Scope::Namespaces(namespaces) => {
-            let mut caches = BTreeMap::new();
-            for namespace in namespaces.iter().filter(|namespace| !namespace.is_empty()) {
-                caches.entry(namespace.clone()).or_insert_with(|| {
-                    hub.cache(Api::namespaced(client.clone(), namespace), with(Vec::new()), prune.clone())
-                });
-            }
-            caches
-        }
+            (Api::all(client.clone()), with(elsewhere))
+        } else {
+            (Api::namespaced(client.clone(), namespace), with(Vec::new()))
+        };
+        (namespace.clone(), hub.cache(api, config, prune.clone()))
     };
-    Many(caches)
+    Many(hubs.by_namespace().map(start).collect())
 }

@@ -3,7 +3,7 @@
 //! What lives here: the listeners, the workers, the book of alerts and who hears of it. What does not: how a view is put
 //! together (`view`), and what a symptom is (`domain::detection`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use crate::caches::{Caches, Many};
 use crate::history::Histories;
 use crate::index::Index;
 use crate::key::{Key, Kind};
+use crate::scope::{Hosts, Wanted};
 use crate::seen::{OwnerKind, observed};
 use crate::view::{self, of_pod, of_set};
 use kit::work::Work;
@@ -53,6 +54,10 @@ pub(crate) struct Eyes {
     pub(crate) caches: Caches,
     pub(crate) histories: Arc<Histories>,
     pub(crate) clock: Arc<dyn Clock>,
+    wanted: Wanted,
+    /// Lines of a container's log that an analysis reads.
+    pub(crate) log_lines: u32,
+    hosts: Mutex<Hosts>,
     index: RwLock<Index>,
     work: Work<Key>,
     book: Mutex<Book>,
@@ -65,12 +70,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Eyes {
     /// Listens to the caches; nothing is concluded before [`Eyes::open`].
-    pub(crate) fn new(caches: Caches, histories: Arc<Histories>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        caches: Caches,
+        histories: Arc<Histories>,
+        clock: Arc<dyn Clock>,
+        wanted: Wanted,
+        log_lines: u32,
+    ) -> Arc<Self> {
         let book = Book { alerts: AlertBook::default(), news: broadcast::Sender::new(BACKLOG) };
         let eyes = Arc::new(Self {
             caches,
             histories,
             clock,
+            wanted,
+            log_lines,
+            hosts: Mutex::default(),
             index: RwLock::default(),
             work: Work::default(),
             book: Mutex::new(book),
@@ -87,14 +101,14 @@ impl Eyes {
             if let Some(owner) = set.facts.owner.as_ref().filter(|o| o.kind == OwnerKind::Deployment) {
                 eyes.index_mut().replica_sets.set(&owner.uid, set.name(), !gone);
             }
-            eyes.work.add(of_set(set));
+            eyes.add(of_set(set));
         });
         self.hear(&caches.pods, |eyes, pod, gone| {
             if let Some(owner) = &pod.facts.owner {
                 eyes.index_mut().pods.set(&owner.uid, pod.name(), !gone);
             }
             if let Some(key) = of_pod(&eyes.caches, pod) {
-                eyes.work.add(key);
+                eyes.add(key);
             }
         });
         self.hear(&caches.deployments, |eyes, object, _| eyes.wake(Kind::Deployment, object));
@@ -104,7 +118,7 @@ impl Eyes {
             let Some(note) = &event.facts else { return };
             eyes.index_mut().event(event.name(), note, gone);
             if let Some(key) = eyes.of_object(&note.object).filter(|_| !gone) {
-                eyes.work.add(key);
+                eyes.add(key);
             }
         });
         self.hear(&caches.config_maps, |eyes, map, gone| {
@@ -140,7 +154,38 @@ impl Eyes {
     }
 
     fn wake<K: Resource>(&self, kind: Kind, object: &Arc<K>) {
-        self.work.add(Key { kind, place: Place::of(&**object) });
+        self.add(Key { kind, place: Place::of(&**object) });
+    }
+
+    fn add(&self, key: Key) {
+        if self.wants(&key) {
+            self.work.add(key);
+        }
+    }
+
+    /// Whether something is looked at.
+    pub(crate) fn wants(&self, key: &Key) -> bool {
+        match key.kind {
+            Kind::Node => self.wanted.all() || lock(&self.hosts).has(&key.place.name),
+            _ => self.wanted.workload(key),
+        }
+    }
+
+    /// Notes on which nodes a workload is. A node that begins to matter is looked at, one that ceases to is forgotten.
+    fn host(&self, workload: &Key, nodes: BTreeSet<String>) {
+        let changed = lock(&self.hosts).set(workload, nodes);
+        for node in changed {
+            let key = Key::new(Kind::Node, "", &node);
+            let mut first = lock(&self.first);
+            // The first look at a workload includes its nodes.
+            if let Some(left) = first.left.as_mut().filter(|left| !left.is_empty())
+                && left.insert(key.clone())
+            {
+                first.of += 1;
+            }
+            drop(first);
+            self.work.add(key);
+        }
     }
 
     /// A node came, went, or changed its mind about being ready: rare enough for a walk over the pods.
@@ -149,7 +194,7 @@ impl Eyes {
             if pod.facts.node.as_deref() == Some(node)
                 && let Some(key) = of_pod(&self.caches, &pod)
             {
-                self.work.add(key);
+                self.add(key);
             }
         }
     }
@@ -222,7 +267,7 @@ impl Eyes {
     }
 
     /// Everything that is looked at.
-    fn keys(&self) -> HashSet<Key> {
+    pub(crate) fn keys(&self) -> HashSet<Key> {
         fn of<K: Resource>(kind: Kind, objects: Vec<Arc<K>>) -> impl Iterator<Item = Key> {
             objects.into_iter().map(move |object| Key { kind, place: Place::of(&*object) })
         }
@@ -233,6 +278,7 @@ impl Eyes {
             .chain(of(Kind::Node, caches.nodes.all()))
             .chain(caches.replica_sets.all().iter().map(|set| of_set(set)).filter(|key| key.kind == Kind::ReplicaSet))
             .chain(caches.pods.all().iter().filter_map(|p| of_pod(caches, p)).filter(|key| key.kind == Kind::Pod))
+            .filter(|key| self.wants(key))
             .collect()
     }
 
@@ -245,6 +291,40 @@ impl Eyes {
     pub(crate) fn first_looks(&self) -> Option<(usize, usize)> {
         let first = lock(&self.first);
         first.left.as_ref().map(|left| (left.len(), first.of))
+    }
+
+    /// Whether nothing is left of the first look that `of` is about.
+    pub(crate) fn looked(&self, of: impl Fn(&Key) -> bool) -> bool {
+        lock(&self.first).left.as_ref().is_some_and(|left| !left.iter().any(of))
+    }
+
+    /// Whether a workload is there.
+    pub(crate) fn exists(&self, key: &Key) -> bool {
+        let (namespace, name) = (key.place.namespace.as_str(), key.place.name.as_str());
+        let caches = &self.caches;
+        match key.kind {
+            Kind::Deployment => caches.deployments.find(namespace, name).is_some(),
+            Kind::StatefulSet => caches.stateful_sets.find(namespace, name).is_some(),
+            Kind::DaemonSet => caches.daemon_sets.find(namespace, name).is_some(),
+            Kind::ReplicaSet => caches.replica_sets.find(namespace, name).is_some(),
+            Kind::Pod => caches.pods.find(namespace, name).is_some(),
+            Kind::Node => caches.nodes.find("", name).is_some(),
+        }
+    }
+
+    /// How many pods a workload wishes for.
+    pub(crate) fn desired(&self, key: &Key) -> i32 {
+        let (namespace, name) = (key.place.namespace.as_str(), key.place.name.as_str());
+        let caches = &self.caches;
+        let desired = match key.kind {
+            Kind::Deployment => caches.deployments.find(namespace, name).map(|found| found.facts.desired),
+            Kind::StatefulSet => caches.stateful_sets.find(namespace, name).map(|found| found.facts.desired),
+            Kind::DaemonSet => caches.daemon_sets.find(namespace, name).map(|found| found.facts.desired),
+            Kind::ReplicaSet => caches.replica_sets.find(namespace, name).map(|found| found.facts.desired),
+            Kind::Pod => Some(1),
+            Kind::Node => None,
+        };
+        desired.unwrap_or_default()
     }
 
     fn look_safely(&self, key: &Key, env: &Env) -> Option<tokio::time::Instant> {
@@ -289,10 +369,15 @@ impl Eyes {
 
     fn evaluate(&self, key: &Key, now: Timestamp) -> Option<(ObjectRef, Evaluation)> {
         if key.kind == Kind::Node {
-            let node = self.caches.nodes.find("", &key.place.name)?;
+            let node = self.caches.nodes.find("", &key.place.name).filter(|_| self.wants(key))?;
             return Some((key.reference(node.metadata.uid.clone()), evaluate_node(&node, now)));
         }
-        let view = self.view(key)?;
+        let view = self.view(key);
+        if !self.wanted.all() {
+            let pods = view.iter().flat_map(|view| &view.pods);
+            self.host(key, pods.filter_map(|pod| pod.pod.spec.as_ref()?.node_name.clone()).collect());
+        }
+        let view = view?;
         let found = evaluate(&view, now);
         Some((view.workload, found))
     }

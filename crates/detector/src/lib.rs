@@ -6,11 +6,14 @@
 
 mod analysis;
 mod caches;
+mod config;
 mod eyes;
 mod history;
 mod index;
 mod key;
+mod scope;
 mod seen;
+mod targets;
 mod view;
 
 use std::sync::{Arc, OnceLock};
@@ -18,25 +21,19 @@ use std::sync::{Arc, OnceLock};
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{ObjectRef, ResourceRef};
 use domain::detection::{Alert, Transition};
-use domain::diagnosis::Diagnosis;
+use domain::diagnosis::{Diagnosis, Evidence};
 use kit::cache::Hub;
 use kit::controller::Env;
 use kube::Client;
 use tokio::sync::broadcast;
 
 use caches::{Caches, KINDS, Prunes};
+pub use config::{BadConfig, WatchConfig};
 use eyes::Eyes;
 use history::Histories;
+use scope::{Hubs, Wanted};
+pub use scope::{Scope, Target};
 use seen::Specs;
-
-/// Which namespaces are watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All, except `kube-node-lease` and `kube-public`, which hold no workloads.
-    All,
-    /// These, whatever their names are.
-    Namespaces(Vec<String>),
-}
 
 /// What to watch, and how eagerly.
 #[derive(Clone, Debug)]
@@ -45,6 +42,15 @@ pub struct Settings {
     pub scope: Scope,
     /// How many workloads are looked at at once.
     pub workers: usize,
+    /// Lines of a container's log that an analysis reads; 0 reads none.
+    pub log_lines: u32,
+}
+
+impl Settings {
+    /// The usual settings for a scope.
+    pub fn new(scope: Scope) -> Self {
+        Self { scope, workers: 1, log_lines: 100 }
+    }
 }
 
 /// How much is seen.
@@ -56,6 +62,38 @@ pub struct Counts {
     pub pods: usize,
     /// Open alerts.
     pub alerts: usize,
+}
+
+/// How a target stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetState {
+    /// Kind of the workload; empty for all.
+    pub kind: String,
+    /// Its namespace; empty for all.
+    pub namespace: String,
+    /// Its name; empty for all.
+    pub name: String,
+    /// Whether its first full look is over.
+    pub looked_at: bool,
+    /// Why not, or why what is seen is not all; with the remedy.
+    pub problem: Option<String>,
+}
+
+/// The pods of a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// Kind of the workload.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Pods wished for.
+    pub desired: i32,
+    /// Pods that are ready.
+    pub ready: usize,
+    /// Restarts of the containers of the pods that are there.
+    pub restarts: i64,
 }
 
 /// What is asked of an analysis.
@@ -73,10 +111,12 @@ pub struct Question {
 }
 
 /// The answer to a [`Question`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Analysis {
     /// What the cause is, with its proof. What could not be read is told among the recommendations.
     pub diagnosis: Diagnosis,
+    /// What it was made from; none where there was nothing to explain.
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// Watches a cluster, raises and resolves alerts, answers questions. Clones are the same detector.
@@ -84,18 +124,17 @@ pub struct Analysis {
 pub struct Detector {
     eyes: Arc<Eyes>,
     client: Client,
+    scope: Scope,
     /// Where the caches come from; none when they are filled by hand.
-    hub: Option<Hub>,
+    hubs: Hubs,
 }
 
 impl Detector {
     /// Starts the caches and the workers under the supervisor of `env`. Nothing is concluded before every kind was listed
     /// once, or is known to be refused: half of the truth looks like a fault.
-    pub fn start(client: Client, settings: Settings, hub: &Hub, env: &Env) -> Self {
-        let Settings { scope, workers } = settings;
-        if scope == Scope::Namespaces(Vec::new()) {
-            tracing::warn!("no namespace is watched; remedy: name at least one, or watch all");
-        }
+    pub fn start(client: Client, settings: Settings, env: &Env) -> Self {
+        let Settings { scope, workers, log_lines } = settings;
+        let hubs = Hubs::new(&scope, || Hub::new(&env.supervisor, &env.metrics));
         let histories = Arc::new(Histories::default());
         // The prune of ConfigMaps may ask what workloads refer to, which only the eyes know, and they own the caches.
         let late: Arc<OnceLock<std::sync::Weak<Eyes>>> = Arc::default();
@@ -110,12 +149,12 @@ impl Detector {
                 }
             },
         };
-        let caches = Caches::start(&client, hub, &scope, prunes);
-        let eyes = Eyes::new(caches, histories, env.clock.clone());
+        let caches = Caches::start(&client, &hubs, prunes);
+        let eyes = Eyes::new(caches, histories, env.clock.clone(), Wanted::new(&scope), log_lines);
         let _ = late.set(Arc::downgrade(&eyes));
-        let waits = hub.clone();
+        let waits = hubs.clone();
         eyes.open(workers, env, async move { waits.settled(&KINDS).await });
-        Self { eyes, client, hub: Some(hub.clone()) }
+        Self { eyes, client, scope, hubs }
     }
 
     /// None once every workload that existed at the start was looked at; else what is missing, in a sentence. Until then
@@ -124,11 +163,7 @@ impl Detector {
         match self.eyes.first_looks() {
             Some((0, _)) => None,
             Some((left, of)) => Some(format!("{left} of {of} workloads and nodes were not looked at yet")),
-            None => {
-                let waiting = self.hub.as_ref().map(Hub::not_ready).unwrap_or_default();
-                let waiting: Vec<String> = waiting.iter().map(|(kind, why)| format!("{kind} ({why})")).collect();
-                Some(format!("the caches are not filled yet: {}", waiting.join("; ")))
-            }
+            None => Some(format!("the caches are not filled yet: {}", self.hubs.not_ready().join("; "))),
         }
     }
 
@@ -145,7 +180,7 @@ impl Detector {
 
     /// How much is seen.
     pub fn counts(&self) -> Counts {
-        Counts { workloads: self.eyes.workloads(), pods: self.eyes.caches.pods.len(), alerts: self.eyes.alert_count() }
+        Counts { workloads: self.eyes.workloads(), pods: self.pods(), alerts: self.eyes.alert_count() }
     }
 
     /// Finds the cause of what is wrong with a workload now. Takes little more than three seconds even when nothing can be

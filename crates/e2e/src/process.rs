@@ -69,9 +69,14 @@ impl Process {
         self.child.as_mut().and_then(|child| child.try_wait().expect("status"))
     }
 
-    /// Whether it says that it is ready.
+    /// Whether it says that it is ready; of a server, whether its first look is over.
     pub async fn is_ready(&self) -> bool {
-        self.get("/readyz").await.is_some_and(|answer| answer.split(' ').nth(1) == Some("200"))
+        self.get(self.ready_path()).await.is_some_and(|answer| answer.split(' ').nth(1) == Some("200"))
+    }
+
+    /// Where it says what is missing: a server serves before its first look is over.
+    pub fn ready_path(&self) -> &'static str {
+        if self.args.first().is_some_and(|command| command == "server") { "/watchz" } else { "/readyz" }
     }
 
     /// Its answer to a request on the port of the probes, head and body.

@@ -3,15 +3,12 @@
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{ObjectRef, Proof, ResourceRef, RootCause, Severity, SignalType};
 use domain::detection::{Alert, Observation};
-use domain::diagnosis::Diagnosis;
+use domain::llm::{Ask, Usage};
 use jiff::Timestamp;
 use proto::v1;
 use serde::Serialize;
 
-use crate::{BUILTIN, Question};
-
-/// Model that answers name; there is no LLM behind it.
-const MODEL: &str = "builtin-rules";
+use crate::{Analysis, Question};
 
 pub(crate) fn spelled<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
@@ -138,6 +135,18 @@ pub(crate) fn question(request: v1::AnalyzeIssueRequest) -> Question {
             params: action.params.into_iter().collect(),
         }
     });
+    let ask = Ask {
+        issue: request.issue_name,
+        provider: request.provider,
+        model: request.model,
+        signal: request.signal_type.clone(),
+        severity: request.severity,
+        description: request.description,
+        kubernetes_context: request.kubernetes_context,
+        previous_failures: request.previous_failure_context,
+        attempt: request.attempt,
+        spent: request.spent.map(usage).unwrap_or_default(),
+    };
     // The namespace of a request is the Issue's; a node has none.
     let namespace = if request.resource_kind == "Node" { String::new() } else { request.namespace };
     Question {
@@ -145,21 +154,33 @@ pub(crate) fn question(request: v1::AnalyzeIssueRequest) -> Question {
         root: request.root.and_then(object),
         signal: request.signal_type,
         failed: failed.collect(),
+        ask,
     }
 }
 
-pub(crate) fn analysis(diagnosis: Diagnosis) -> v1::AnalyzeIssueResponse {
+fn usage(usage: v1::Usage) -> Usage {
+    let v1::Usage { input_tokens, output_tokens, cost_usd, calls } = usage;
+    Usage { input_tokens, output_tokens, cost_usd, calls }.sane()
+}
+
+pub(crate) fn analysis(analysis: Analysis) -> v1::AnalyzeIssueResponse {
+    let Analysis { diagnosis, provider, model, usage, fallback } = analysis;
     v1::AnalyzeIssueResponse {
         analysis: diagnosis.analysis,
         confidence: diagnosis.cause.confidence as f32,
         recommendations: diagnosis.recommendations,
-        model: MODEL.to_owned(),
-        provider: BUILTIN.to_owned(),
+        model,
+        provider,
         suggested_actions: diagnosis.actions.into_iter().map(action).collect(),
         root_cause: Some(root_cause(diagnosis.cause)),
         log_analysis: diagnosis.log_analysis.unwrap_or_default(),
-        usage: None,
-        fallback_reason: String::new(),
+        usage: usage.map(|usage| v1::Usage {
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cost_usd: usage.cost_usd,
+            calls: usage.calls,
+        }),
+        fallback_reason: fallback.unwrap_or_default(),
     }
 }
 

@@ -1,4 +1,7 @@
-//! The stream of alerts of one client: what is open, SYNCED, then each change, and a heartbeat now and then.
+//! The stream of alerts of one client: STATE, what is open, SYNCED, then each change, and a heartbeat now and then.
+//!
+//! A replica that does not hold the watch tells its state and heartbeats only; the moment it takes the watch over, a full
+//! account follows. One that loses it ends its streams: whoever connects again learns where the account is now.
 //!
 //! Alerts are told at once, also while the first look at the cluster goes on; SYNCED waits for its end, because the client
 //! closes whatever it was not told until then.
@@ -13,12 +16,13 @@ use proto::v1::AlertEvent;
 use proto::v1::alert_event::Kind;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::metrics::Metrics;
-use crate::{Eyes, convert};
+use crate::{Eyes, ServerState, convert};
 
 /// How soon, and how rarely at last, it is looked whether everything was looked at.
 const FIRST_CHECK: Duration = Duration::from_millis(20);
@@ -31,8 +35,9 @@ pub(crate) struct Feed<E> {
     /// Namespace that is asked for; empty for all.
     namespace: String,
     queue: VecDeque<AlertEvent>,
-    /// Changes after the alerts that were open when the stream began.
-    changes: Receiver<Transition>,
+    states: watch::Receiver<Arc<ServerState>>,
+    /// Changes after the alerts that were open when the account began; none while another replica watches.
+    changes: Option<Receiver<Transition>>,
     synced: bool,
     check: Duration,
     heartbeat: Interval,
@@ -53,12 +58,13 @@ impl<E: Eyes> Feed<E> {
     ) -> Self {
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (alerts, changes) = eyes.watch();
+        let states = eyes.states();
         let mut feed = Self {
             eyes,
             namespace,
             queue: VecDeque::new(),
-            changes,
+            states,
+            changes: None,
             synced: false,
             check: FIRST_CHECK,
             heartbeat,
@@ -67,10 +73,26 @@ impl<E: Eyes> Feed<E> {
             metrics,
             method,
         };
-        for alert in &alerts {
-            feed.tell(alert);
-        }
+        feed.state();
         feed
+    }
+
+    /// Tells how the server stands, and begins the account when this replica watches. False when it did and does no more.
+    fn state(&mut self) -> bool {
+        let state = self.states.borrow_and_update().clone();
+        self.queue.push_back(AlertEvent { kind: Kind::State.into(), alert: None, state: Some((&*state).into()) });
+        match (&self.changes, state.standby) {
+            (None, false) => {
+                let (alerts, changes) = self.eyes.watch();
+                self.changes = Some(changes);
+                for alert in &alerts {
+                    self.tell(alert);
+                }
+                true
+            }
+            (Some(_), true) => false,
+            _ => true,
+        }
     }
 
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<AlertEvent, Status>> + Send {
@@ -91,32 +113,50 @@ impl<E: Eyes> Feed<E> {
             if let Some(event) = self.queue.pop_front() {
                 return Some(Ok(event));
             }
-            if !self.synced && self.eyes.pending().is_none() {
+            if !self.synced && self.changes.is_some() && self.eyes.pending().is_none() {
                 // What the first look has found was sent before it was said to be complete: it is in the channel.
-                loop {
-                    match self.changes.try_recv() {
+                while let Some(changes) = &mut self.changes {
+                    match changes.try_recv() {
                         Ok(change) => self.tell(change.alert()),
                         Err(TryRecvError::Empty) => break,
                         Err(TryRecvError::Lagged(missed)) => return Some(Err(self.behind(missed))),
-                        Err(TryRecvError::Closed) => return Some(Err(self.end("the watching has ended"))),
+                        Err(TryRecvError::Closed) => return Some(Err(self.other())),
                     }
                 }
                 self.synced = true;
                 self.queue.push_back(event(Kind::Synced, None));
                 continue;
             }
+            let change = async {
+                match &mut self.changes {
+                    Some(changes) => changes.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Some(Err(self.end("the server is stopping"))),
-                change = self.changes.recv() => match change {
+                changed = self.states.changed() => {
+                    if changed.is_err() {
+                        return Some(Err(self.end("the server is stopping")));
+                    }
+                    if !self.state() {
+                        return Some(Err(self.end("another replica raises the alerts now; connect again")));
+                    }
+                }
+                change = change => match change {
                     Ok(change) => self.tell(change.alert()),
                     Err(RecvError::Lagged(missed)) => return Some(Err(self.behind(missed))),
-                    Err(RecvError::Closed) => return Some(Err(self.end("the watching has ended"))),
+                    Err(RecvError::Closed) => return Some(Err(self.other())),
                 },
                 _ = self.heartbeat.tick() => return Some(Ok(event(Kind::Heartbeat, None))),
                 () = tokio::time::sleep(self.check), if !self.synced => self.check = (self.check * 2).min(LAST_CHECK),
             }
         }
+    }
+
+    fn other(&mut self) -> Status {
+        self.end("what is watched has changed; connect again for a full account")
     }
 
     /// The client takes a new connection as a new full account, which makes good for what it missed.

@@ -28,6 +28,7 @@ pub struct Metrics {
     seconds: Family<Method, Histogram, fn() -> Histogram>,
     in_flight: Family<Method, Gauge>,
     sent: Family<Method, Counter>,
+    received: Family<Method, Counter>,
 }
 
 fn seconds() -> Histogram {
@@ -41,6 +42,7 @@ impl Default for Metrics {
             seconds: Family::new_with_constructor(seconds),
             in_flight: Family::default(),
             sent: Family::default(),
+            received: Family::default(),
         }
     }
 }
@@ -56,11 +58,17 @@ impl Metrics {
         );
         registry.register("grpc_in_flight_requests", "Calls and streams that are open", self.in_flight.clone());
         registry.register("grpc_stream_messages_sent", "Messages sent on streams", self.sent.clone());
+        registry.register("grpc_stream_messages_received", "Messages received on streams", self.received.clone());
     }
 
     /// A message was sent on the stream of a method.
     pub(crate) fn message(&self, method: &'static str) {
         self.sent.get_or_create(&Method { method }).inc();
+    }
+
+    /// A message was received on the stream of a method.
+    pub(crate) fn heard(&self, method: &'static str) {
+        self.received.get_or_create(&Method { method }).inc();
     }
 
     /// A call begins.
@@ -90,19 +98,23 @@ impl Call {
     pub(crate) fn ended(&mut self, code: Code) {
         self.code = Some(code);
     }
+
+    /// How it ended; without a status the client went away before the end.
+    pub(crate) fn code(&self) -> Code {
+        self.code.unwrap_or(Code::Cancelled)
+    }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
         self.metrics.in_flight.get_or_create(&Method { method: self.method }).dec();
-        // Without a status the client went away before the end.
-        let code = name(self.code.unwrap_or(Code::Cancelled));
+        let code = name(self.code());
         self.metrics.requests.get_or_create(&Outcome { method: self.method, code }).inc();
     }
 }
 
 /// The spelling that dashboards of chatcli 1.188 expect.
-fn name(code: Code) -> &'static str {
+pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "Canceled",

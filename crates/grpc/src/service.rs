@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::feed::Feed;
 use crate::metrics::Metrics;
-use crate::{BUILTIN, Eyes, WatcherStatus, convert, gate};
+use crate::{Eyes, WatcherStatus, convert, gate};
 
 /// Most bytes of the name of an Issue and of other names.
 const MAX_NAME: usize = 1024;
@@ -37,7 +37,10 @@ fn number(count: usize) -> i32 {
 }
 
 fn summary(status: &WatcherStatus, pending: Option<String>) -> String {
-    let WatcherStatus { scope, workloads, pods, alerts } = status;
+    let WatcherStatus { active, scope, workloads, pods, alerts } = status;
+    if !active {
+        return "Nothing is watched: no target was named".to_owned();
+    }
     match pending {
         Some(why) => format!("The first look at {scope} is not complete: {why}"),
         None => format!("Watching {scope}: {workloads} workloads, {pods} pods, {alerts} open alerts"),
@@ -53,11 +56,13 @@ impl<E: Eyes> ChatCliService for Service<E> {
         _: Request<v1::GetServerInfoRequest>,
     ) -> Result<Response<v1::GetServerInfoResponse>, Status> {
         let status = self.eyes.status();
+        let provider = self.eyes.states().borrow().provider.clone();
         Ok(Response::new(v1::GetServerInfoResponse {
             version: self.version.clone(),
-            provider: BUILTIN.to_owned(),
-            available_providers: vec![BUILTIN.to_owned()],
-            watcher_active: true,
+            provider: provider.name,
+            model: provider.model,
+            available_providers: self.eyes.providers(),
+            watcher_active: status.active,
             watcher_target: status.scope,
             ..v1::GetServerInfoResponse::default()
         }))
@@ -69,7 +74,7 @@ impl<E: Eyes> ChatCliService for Service<E> {
     ) -> Result<Response<v1::GetWatcherStatusResponse>, Status> {
         let (status, pending) = (self.eyes.status(), self.eyes.pending());
         Ok(Response::new(v1::GetWatcherStatusResponse {
-            active: pending.is_none(),
+            active: status.active && pending.is_none(),
             deployment: format!("{} targets", status.workloads),
             status_summary: summary(&status, pending),
             alert_count: number(status.alerts),
@@ -81,10 +86,8 @@ impl<E: Eyes> ChatCliService for Service<E> {
     }
 
     async fn health(&self, _: Request<v1::HealthRequest>) -> Result<Response<v1::HealthResponse>, Status> {
-        let status = match self.eyes.pending() {
-            None => ServingStatus::Serving,
-            Some(_) => ServingStatus::NotServing,
-        };
+        // Whether it can serve; how far the first look is stands in the state of the stream.
+        let status = if self.stop.is_cancelled() { ServingStatus::NotServing } else { ServingStatus::Serving };
         Ok(Response::new(v1::HealthResponse { status: status.into(), version: self.version.clone() }))
     }
 
@@ -115,6 +118,7 @@ impl<E: Eyes> ChatCliService for Service<E> {
         &self,
         request: Request<v1::WatchAlertsRequest>,
     ) -> Result<Response<Self::WatchAlertsStream>, Status> {
+        self.metrics.heard(gate::WATCH_ALERTS);
         let feed = Feed::new(
             self.eyes.clone(),
             request.into_inner().namespace,
@@ -138,25 +142,28 @@ impl<E: Eyes> ChatCliService for Service<E> {
         }
         let _permit = self.analyses.acquire().await.map_err(|_| Status::unavailable("the server is stopping"))?;
         let issue = request.issue_name.clone();
-        let diagnosis = self.eyes.analyze(convert::question(request)).await;
+        let analysis = self.eyes.analyze(convert::question(request)).await;
+        let diagnosis = &analysis.diagnosis;
         tracing::info!(
             issue,
+            provider = analysis.provider,
             class = convert::spelled(&diagnosis.cause.class),
             confidence = diagnosis.cause.confidence,
             actions = diagnosis.actions.len(),
             "analysed: {}",
             diagnosis.cause.statement
         );
-        Ok(Response::new(convert::analysis(diagnosis)))
+        Ok(Response::new(convert::analysis(analysis)))
     }
 
     async fn agentic_step(
         &self,
         _: Request<v1::AgenticStepRequest>,
     ) -> Result<Response<v1::AgenticStepResponse>, Status> {
-        Err(Status::unimplemented(
-            "provider BUILTIN does not work step by step: it proposes a whole plan through AnalyzeIssue; remedy: use the suggested actions of AnalyzeIssue, or a server with an LLM provider",
-        ))
+        let provider = self.eyes.states().borrow().provider.name.clone();
+        Err(Status::unimplemented(format!(
+            "this server does not work step by step (its provider is {provider}): it proposes a whole plan through AnalyzeIssue; remedy: use the suggested actions of AnalyzeIssue"
+        )))
     }
 }
 

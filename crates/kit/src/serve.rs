@@ -41,10 +41,26 @@ pub async fn run(
     ready: Readiness,
     token: CancellationToken,
 ) -> std::io::Result<()> {
+    run_with(listener, metrics, ready, Vec::new(), token).await
+}
+
+/// The same, with more probes beside `/readyz`, each under a path of its own.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn run_with(
+    listener: TcpListener,
+    metrics: Metrics,
+    ready: Readiness,
+    more: Vec<(&'static str, Readiness)>,
+    token: CancellationToken,
+) -> std::io::Result<()> {
     let stop = token.clone();
-    let probes = Router::new()
-        .route("/readyz", get(readyz))
-        .with_state((ready, token))
+    let mut probes = Router::new().route("/readyz", get(readyz)).with_state((ready, token.clone()));
+    for (path, probe) in more {
+        probes = probes.merge(Router::new().route(path, get(readyz)).with_state((probe, token.clone())));
+    }
+    let probes = probes
         .route("/healthz", get(|| async { "ok\n" }))
         .route(
             "/metrics",

@@ -5,3 +5,6 @@
 pub mod v1 {
     tonic::include_proto!("chatcli.v1");
 }
+
+/// The description of the protocol, for clients that ask which calls there are.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chatcli.bin"));

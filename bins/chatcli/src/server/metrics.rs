@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::detection::{Alert, Transition};
 use grpc::Eyes;
@@ -22,9 +22,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::watcher::Watcher;
 
+/// When to listen again after what was watched has changed.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// Labels of an alert; the names of 1.188.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 pub struct Labels {
+    target: String,
     severity: String,
     r#type: String,
 }
@@ -32,7 +36,28 @@ pub struct Labels {
 fn labels(alert: &Alert) -> Labels {
     // The level of the resources, not the three of old, so that rules can tell high from critical.
     let severity = format!("{:?}", alert.severity).to_lowercase();
-    Labels { severity, r#type: grpc::legacy_type(alert.signal) }
+    let workload = &alert.workload;
+    let target = target(&workload.kind, workload.namespace.as_deref().unwrap_or_default(), &workload.name);
+    Labels { target, severity, r#type: grpc::legacy_type(alert.signal) }
+}
+
+/// A workload as chatcli 1.188 names it in labels.
+fn target(kind: &str, namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{namespace}/{name}") }
+}
+
+/// Labels of a workload's pods; `deployment` is the name of a workload of any kind, as of old.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Pods {
+    namespace: String,
+    deployment: String,
+    kind: &'static str,
+}
+
+/// Label of a workload.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfTarget {
+    target: String,
 }
 
 /// Alerts that were opened.
@@ -43,7 +68,10 @@ pub fn register(metrics: &kit::metrics::Metrics, calls: &grpc::Metrics, watcher:
     let opened = Opened::default();
     metrics.register(|registry| {
         calls.register(registry);
-        let build = [("version", env!("CARGO_PKG_VERSION")), ("provider", grpc::BUILTIN), ("model", "")];
+        watcher.llm().metrics().register(registry);
+        let llm = watcher.llm().state();
+        let build =
+            [("version", env!("CARGO_PKG_VERSION").to_owned()), ("provider", llm.provider), ("model", llm.model)];
         registry.register("server", "What runs here", Info::new(build.to_vec()));
         registry.register("watcher_alerts", "Alerts that were opened", opened.clone());
         registry.register_collector(Box::new(Now { watcher: watcher.clone(), began: Instant::now() }));
@@ -85,6 +113,7 @@ impl Collector for Now {
             MetricType::Gauge,
         )?;
         ConstGauge::new(self.began.elapsed().as_secs_f64()).encode(uptime)?;
+        self.pods(&mut encoder)?;
         let mut open: BTreeMap<Labels, i64> = BTreeMap::new();
         for alert in self.watcher.alerts() {
             *open.entry(labels(&alert)).or_default() += 1;
@@ -93,6 +122,30 @@ impl Collector for Now {
             encoder.encode_descriptor("watcher_alerts_open", "Alerts that are open", None, MetricType::Gauge)?;
         for (labels, count) in &open {
             ConstGauge::new(*count).encode(family.encode_family(labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Now {
+    fn pods(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let fleet = self.watcher.fleet();
+        let gauges: [(&str, &str, fn(&detector::Fleet) -> i64); 2] = [
+            ("watcher_pods_ready", "Pods that are ready, by workload", |fleet| fleet.ready as i64),
+            ("watcher_pods_desired", "Pods that are wished for, by workload", |fleet| i64::from(fleet.desired)),
+        ];
+        for (name, help, value) in gauges {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for of in &fleet {
+                let labels = Pods { namespace: of.namespace.clone(), deployment: of.name.clone(), kind: of.kind };
+                ConstGauge::new(value(of)).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Restarts of the containers of a workload's present pods; a gauge, as of old";
+        let mut family = encoder.encode_descriptor("watcher_pod_restarts_total", help, None, MetricType::Gauge)?;
+        for of in &fleet {
+            let labels = OfTarget { target: target(of.kind, &of.namespace, &of.name) };
+            ConstGauge::new(of.restarts).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }
@@ -123,7 +176,11 @@ pub async fn count<E: Eyes>(
                     Ok(Transition::Changed(_)) => {}
                     // What was missed is made good for from a new snapshot.
                     Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => return std::future::pending().await,
+                    // Something else is watched, or the process stops.
+                    Err(RecvError::Closed) => {
+                        tokio::time::sleep(AGAIN).await;
+                        break;
+                    }
                 }
             }
         }
@@ -138,9 +195,8 @@ mod tests {
 
     use api::shared::{ObjectRef, Severity, SignalType};
     use domain::detection::Rule;
-    use domain::diagnosis::Diagnosis;
-    use grpc::{Question, WatcherStatus};
-    use tokio::sync::broadcast;
+    use grpc::{Analysis, Question, ServerState, WatcherStatus};
+    use tokio::sync::{broadcast, watch};
 
     use super::*;
 
@@ -190,8 +246,12 @@ mod tests {
             (open.clone(), self.1.subscribe())
         }
 
-        async fn analyze(&self, _: Question) -> Diagnosis {
+        async fn analyze(&self, _: Question) -> Analysis {
             unreachable!("nobody asks")
+        }
+
+        fn states(&self) -> watch::Receiver<Arc<ServerState>> {
+            watch::Sender::default().subscribe()
         }
 
         fn pending(&self) -> Option<String> {
@@ -207,7 +267,9 @@ mod tests {
     async fn every_alert_is_counted_once_also_by_one_who_falls_behind() {
         let fake = Arc::new(Fake(Mutex::default(), broadcast::Sender::new(4)));
         let (opened, stop) = (Opened::default(), CancellationToken::new());
-        let counted = || opened.get_or_create(&Labels { severity: "high".into(), r#type: "OOMKilled".into() }).get();
+        let labels =
+            Labels { target: "Deployment/shop/web".into(), severity: "high".into(), r#type: "OOMKilled".into() };
+        let counted = || opened.get_or_create(&labels).get();
         let reaches = async |count: u64| {
             let wait = async {
                 while counted() < count {

@@ -2,33 +2,34 @@
 //! `crates/grpc`.
 
 mod access;
+mod analyst;
+mod files;
+mod flags;
+mod lease;
+mod listen;
 mod metrics;
+mod targets;
 mod watcher;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args as Flags;
-use detector::{Detector, Scope};
-use kit::cache::Hub;
-use kit::clock::SystemClock;
+use kit::clock::{Clock, SystemClock};
 use kit::controller::Env;
 use kit::metrics::Metrics;
 use kit::serve;
 use kit::supervisor::{Supervisor, Watch};
+use ports::llm::{Llm, Time};
 
 use crate::process;
+use flags::{Given, OrNone};
 use watcher::Watcher;
 
 /// How long tasks may take to end.
 const GRACE: Duration = Duration::from_secs(20);
-/// Workloads that are looked at at once, at most.
-const WORKERS: usize = 4;
-/// How often it is looked whether the process is ready, until it is.
-const CHECK: Duration = Duration::from_millis(100);
 
 /// Watches the cluster, raises alerts, finds causes, and tells them by gRPC.
 #[derive(Flags, Debug)]
@@ -39,20 +40,27 @@ pub struct Args {
     /// Context of the kubeconfig; its current one by default
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     context: Option<String>,
-    /// Watch all namespaces
-    #[arg(long, conflicts_with = "watch_namespace")]
-    all_namespaces: bool,
-    /// Watch this namespace; may be given several times
-    #[arg(long, value_name = "NAME")]
-    watch_namespace: Vec<String>,
-    /// Address of gRPC
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
-    bind: SocketAddr,
-    /// Address of /metrics, /healthz and /readyz
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
-    metrics_bind: SocketAddr,
+    /// Who is asked for analyses; BUILTIN, which needs no language model, unless said otherwise
+    #[arg(long, env = "LLM_PROVIDER", value_name = "NAME", value_parser = flags::text)]
+    provider: Option<Given<String>>,
+    /// Language model; the provider's usual one unless said otherwise
+    #[arg(long, env = "LLM_MODEL", value_name = "NAME", value_parser = flags::text)]
+    model: Option<Given<String>>,
+    #[command(flatten)]
+    targets: targets::Flags,
+    #[command(flatten)]
+    listen: listen::Flags,
     #[command(flatten)]
     access: access::Flags,
+    #[command(flatten)]
+    seat: lease::Flags,
+}
+
+impl Args {
+    /// Whether details are to be logged.
+    pub fn debug(&self) -> bool {
+        self.listen.debug
+    }
 }
 
 /// Runs until a signal, or until something that must not end ends.
@@ -61,87 +69,86 @@ pub struct Args {
 /// When a flag cannot be used, or a task ends unexpectedly.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (supervisor, watch) = Supervisor::new();
-    process::heeding_signals(&supervisor, life(args, supervisor.clone(), watch)).await
+    process::heeding_signals(&supervisor, Box::pin(life(args, supervisor.clone(), watch))).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the process reads its environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Result<()> {
-    let began = Instant::now();
-    let access = args.access.read(args.bind)?;
+    let bind = args.listen.grpc();
+    let guard = args.access.read(bind)?;
+    let limits = args.listen.limits(guard.access.is_guarded());
+    let plan = args.targets.read()?;
+    let seat = args.seat.seat()?.filter(|_| plan.is_some());
+    let audit = args.listen.audit()?;
     let metrics = Metrics::new("chatcli");
-    let client = process::connect(args.kubeconfig.clone(), args.context.clone(), &metrics).await?;
-    let scope = scope(&args)?;
     // The sentence of the error names its cause already.
-    let grpc_listener = serve::bind(args.bind).await.map_err(|error| anyhow!("--bind: {error}"))?;
-    let metrics_listener = serve::bind(args.metrics_bind).await.map_err(|error| anyhow!("--metrics-bind: {error}"))?;
+    let grpc_listener = serve::bind(bind).await.map_err(|error| anyhow!("--port, --bind: {error}"))?;
+    let metrics_listener = match args.listen.metrics() {
+        Some(address) => {
+            Some(serve::bind(address).await.map_err(|error| anyhow!("--metrics-port, --metrics-bind: {error}"))?)
+        }
+        None => None,
+    };
 
-    let hub = Hub::new(&supervisor, &metrics);
-    let env = Env { supervisor: supervisor.clone(), metrics: metrics.clone(), clock: Arc::new(SystemClock) };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
-    let settings = detector::Settings { scope: scope.clone(), workers };
-    let detector = Detector::start(client, settings, &hub, &env);
-    let watcher = Arc::new(Watcher::new(detector, hub, scope));
+    let provider = args.provider.given().unwrap_or_else(|| grpc::BUILTIN.to_owned());
+    let llm = Llm::from_env(&variable, &provider, &args.model.given().unwrap_or_default(), Time::new(|| SystemClock.now()));
+    let watcher = Arc::new(Watcher::new(llm, plan.is_some(), seat.is_some()));
+    let state = watcher.llm().state();
+    if !state.ready {
+        tracing::warn!(provider, "{}; BUILTIN answers meanwhile", state.problem);
+    }
 
     let calls = grpc::Metrics::default();
     let opened = metrics::register(&metrics, &calls, &watcher);
     let token = supervisor.token().clone();
     supervisor.spawn("alert-counter", metrics::count(opened, watcher.clone(), token.clone()));
-    let server = grpc::Server::new(
-        watcher.clone(),
-        env!("CARGO_PKG_VERSION"),
-        access.token.clone(),
-        access.tls,
-        grpc::Limits::default(),
-        &calls,
-        token.clone(),
-    )
-    .map_err(|error| anyhow!("--tls-cert, --tls-key: {error}"))?;
-
-    let ready: serve::Readiness = {
-        let watcher = watcher.clone();
-        Arc::new(move || watcher.missing())
+    let settings = grpc::Settings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        access: guard.access,
+        tls: guard.tls,
+        limits,
+        metrics: calls,
+        audit,
+        reflection: args.listen.grpc_reflection,
     };
-    supervisor.spawn("metrics", serve::run(metrics_listener, metrics.clone(), ready, token.clone()));
-    supervisor.spawn("grpc", server.run(grpc_listener));
-    if let (Some(file), Some(bearer)) = (args.access.token_file, access.token) {
-        supervisor.spawn("token-file", access::follow(file, bearer, token.clone()));
-    }
-    supervisor.spawn("first-look", announce(watcher, began, token));
-    tracing::info!(grpc = %args.bind, metrics = %args.metrics_bind, "listening");
-    process::ended(watch.run(GRACE).await)
-}
+    let server = grpc::Server::new(watcher.clone(), settings, token.clone())
+        .map_err(|error| anyhow!("--tls-cert, --tls-key: {error}"))?;
 
-/// Which namespaces the flags name.
-fn scope(args: &Args) -> anyhow::Result<Scope> {
-    if args.all_namespaces {
-        return Ok(Scope::All);
-    }
-    if args.watch_namespace.is_empty() {
-        bail!(
-            "nothing is to be watched; remedy: give --all-namespaces, or --watch-namespace NAME once or several times"
+    if let Some(listener) = metrics_listener {
+        // The first look is told in the state and by /watchz: who only asks for answers need not wait for it.
+        let looked: serve::Readiness = {
+            let watcher = watcher.clone();
+            Arc::new(move || watcher.missing())
+        };
+        let serving = serve::run_with(
+            listener,
+            metrics.clone(),
+            Arc::new(Vec::new),
+            vec![("/watchz", looked)],
+            token.clone(),
         );
+        supervisor.spawn("metrics", serving);
     }
-    if args.watch_namespace.iter().any(|name| name.trim().is_empty()) {
-        bail!("--watch-namespace has an empty name; remedy: leave it out, or name a namespace");
-    }
-    Ok(Scope::Namespaces(args.watch_namespace.clone()))
-}
-
-/// Says once that everything was looked at.
-async fn announce(
-    watcher: Arc<Watcher>,
-    began: Instant,
-    stop: tokio_util::sync::CancellationToken,
-) -> Result<(), std::convert::Infallible> {
-    let wait = async {
-        while !watcher.missing().is_empty() {
-            tokio::time::sleep(CHECK).await;
+    supervisor.spawn("grpc", server.run(grpc_listener));
+    supervisor.spawn("files", files::follow(guard.reloads, token.clone()));
+    supervisor.spawn("state", watcher::tell(watcher.clone(), token.clone()));
+    match plan {
+        Some(plan) => {
+            let client = process::connect(args.kubeconfig, args.context, &metrics).await?;
+            if let Some(seat) = seat {
+                let (metrics, watcher, token) = (metrics.clone(), watcher.clone(), token.clone());
+                supervisor.spawn("watch-lease", lease::hold(seat, client.clone(), metrics, watcher, token));
+            }
+            let env = Env { supervisor: supervisor.clone(), metrics: metrics.clone(), clock: Arc::new(SystemClock) };
+            let targets = targets::run(plan, client, env, watcher);
+            supervisor.spawn("targets", async { targets.await.map_err(|error| format!("{error:#}")) });
         }
-    };
-    if stop.run_until_cancelled(wait).await.is_some() {
-        let after_ms = began.elapsed().as_millis();
-        tracing::info!(after_ms, "ready: {}", watcher.in_words());
+        None => tracing::info!("no target is named: nothing is watched, questions are answered"),
     }
-    // Its work is done, but only the stop of the process may end a task.
-    stop.cancelled().await;
-    Ok(())
+    tracing::info!(grpc = %bind, metrics = ?args.listen.metrics(), "listening");
+    process::ended(watch.run(GRACE).await)
 }

@@ -60,7 +60,7 @@ pub(super) async fn gather(
     let spec = spec(&view, &symptom).unwrap_or_default();
     let namespace = view.workload.namespace.clone().unwrap_or_default();
     let (logs, config_maps, claims, names, memory_used) = tokio::join!(
-        logs(client, &view, &symptom, now),
+        logs(client, &view, &symptom, eyes.log_lines, now),
         config_maps(eyes, client, &namespace, &spec),
         claims(client, &namespace, &spec, symptom.rule),
         names(eyes, client, &namespace, symptom.rule),
@@ -159,9 +159,17 @@ fn revision(object: &ControllerRevision, view: &WorkloadView) -> Option<Revision
     })
 }
 
-async fn logs(client: &Client, view: &WorkloadView, symptom: &Symptom, now: Timestamp) -> Read<Vec<LogTail>> {
-    let Some(pod) = pod(view, symptom).filter(|_| logs::wanted(symptom.rule)) else { return Read::all(Vec::new()) };
-    match tokio::time::timeout(PATIENCE, logs::read(client, pod, symptom, now)).await {
+async fn logs(
+    client: &Client,
+    view: &WorkloadView,
+    symptom: &Symptom,
+    lines: u32,
+    now: Timestamp,
+) -> Read<Vec<LogTail>> {
+    let Some(pod) = pod(view, symptom).filter(|_| lines > 0 && logs::wanted(symptom.rule)) else {
+        return Read::all(Vec::new());
+    };
+    match tokio::time::timeout(PATIENCE, logs::read(client, pod, symptom, lines, now)).await {
         Ok(Ok(tail)) => Read::all(tail.into_iter().collect()),
         Ok(Err(gap)) => Read { found: Vec::new(), gaps: vec![gap] },
         Err(_) => {

@@ -7,8 +7,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
 use kube::{Api, Client};
 
-/// Lines that are read.
-const LINES: i64 = 40;
 /// Bytes that are read at most.
 const BYTES: i64 = 64 * 1024;
 /// A run younger than this has not said yet what the one before it ended with.
@@ -33,6 +31,7 @@ pub(super) async fn read(
     client: &Client,
     pod: &PodView,
     symptom: &Symptom,
+    lines: u32,
     now: Timestamp,
 ) -> Result<Option<LogTail>, String> {
     let reference = pod.reference();
@@ -44,7 +43,7 @@ pub(super) async fn read(
         let params = LogParams {
             container: Some(container.clone()),
             previous: *previous,
-            tail_lines: Some(LINES),
+            tail_lines: Some(i64::from(lines)),
             limit_bytes: Some(BYTES),
             ..LogParams::default()
         };

@@ -30,23 +30,23 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
     };
     let Some(key) = Key::of(resource).and_then(|key| eyes.workload(key)) else {
         let why = format!("{} {} is of no kind that is watched; nothing was looked at.", asked.kind, asked.name);
-        return Analysis { diagnosis: with(cleared(asked, now), vec![why]) };
+        return Analysis { diagnosis: with(cleared(asked, now), vec![why]), evidence: None };
     };
     if key.kind != Kind::Node && !eyes.caches.pods.covers(&key.place.namespace) {
         let why = format!(
             "Namespace {} is not among those that this server watches; nothing was looked at. Add it to the watched namespaces.",
             key.place.namespace
         );
-        return Analysis { diagnosis: with(cleared(asked, now), vec![why]) };
+        return Analysis { diagnosis: with(cleared(asked, now), vec![why]), evidence: None };
     }
     let Some((view, found)) = look(eyes, &key, now) else {
-        return Analysis { diagnosis: cleared(asked, now) };
+        return Analysis { diagnosis: cleared(asked, now), evidence: None };
     };
     let Some(symptom) = choose(found, question).or_else(|| remembered(eyes, &view, question)) else {
-        return Analysis { diagnosis: cleared(view.workload, now) };
+        return Analysis { diagnosis: cleared(view.workload, now), evidence: None };
     };
     let (evidence, gaps) = Box::pin(evidence::gather(eyes, client, view, symptom, &question.failed, now)).await;
-    Analysis { diagnosis: with(diagnose(&evidence, now), gaps) }
+    Analysis { diagnosis: with(diagnose(&evidence, now), gaps), evidence: Some(Box::new(evidence)) }
 }
 
 fn look(eyes: &Eyes, key: &Key, now: jiff::Timestamp) -> Option<(WorkloadView, Vec<Symptom>)> {

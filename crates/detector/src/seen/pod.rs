@@ -28,6 +28,10 @@ pub(crate) struct PodFacts {
     pub(crate) over: bool,
     /// Whether its containers are always started again.
     pub(crate) restarts: bool,
+    /// Whether it is ready.
+    pub(crate) ready: bool,
+    /// How often its containers were started again.
+    pub(crate) restarted: i32,
     pub(crate) spec: Arc<PodSpec>,
     /// Volumes with claims of its own, which the shared spec does not have: index, name, claim.
     claims: Vec<(usize, String, String)>,
@@ -50,11 +54,14 @@ impl Digest for Pod {
         let status = status.unwrap_or_default();
         let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
         let restarts = spec.restart_policy.as_deref().is_none_or(|policy| policy == "Always");
+        let holds = |condition: &PodCondition| condition.type_ == "Ready" && condition.status == "True";
+        let ready = status.conditions.iter().flatten().any(holds);
+        let restarted = status.container_statuses.iter().flatten().map(|container| container.restart_count).sum();
         let spec = Arc::new(slim_spec(spec));
         let status = packed(&slim_status(status));
         Seen {
             metadata: slim(metadata),
-            facts: PodFacts { owner, revision, node, over, restarts, spec, claims, status },
+            facts: PodFacts { owner, revision, node, over, restarts, ready, restarted, spec, claims, status },
         }
     }
 }

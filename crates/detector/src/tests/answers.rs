@@ -6,7 +6,6 @@ use api::shared::{CauseClass, ResourceRef};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
-use kit::cache::Hub;
 use kit::clock::SystemClock;
 use kube::Resource;
 use serde::de::DeserializeOwned;
@@ -55,8 +54,7 @@ fn web(api: &FakeApi, specs: &[Value], status: &Value) {
 
 async fn detector(api: &FakeApi, scope: Scope) -> (Detector, Env) {
     let env = env(Arc::new(SystemClock));
-    let hub = Hub::new(&env.supervisor, &env.metrics);
-    let detector = Detector::start(api.client(), Settings { scope, workers: 2 }, &hub, &env);
+    let detector = Detector::start(api.client(), Settings::new(scope), &env);
     until(|| detector.first_look_pending().is_none()).await;
     (detector, env)
 }
@@ -214,7 +212,7 @@ async fn an_api_server_that_does_not_answer_delays_an_answer_by_three_seconds_an
 async fn what_is_healthy_elsewhere_or_unknown_is_said_to_be_so() {
     let api = FakeApi::new();
     web(&api, &[spec("shop:1.0")], &running(&ago(100), true));
-    let (detector, _env) = detector(&api, Scope::Namespaces(vec!["shop".into()])).await;
+    let (detector, _env) = detector(&api, Scope::Targets(vec![crate::Target::namespace("shop")])).await;
     let mut asked = question("crashloop_backoff");
     let healthy = detector.analyze(&asked).await.diagnosis;
     assert!(healthy.cause.statement.contains("No symptom is visible on Deployment web") && healthy.actions.is_empty());

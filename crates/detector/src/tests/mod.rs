@@ -6,6 +6,7 @@ mod answers;
 mod quiet;
 mod real;
 mod scale;
+mod scope;
 
 use std::sync::Arc;
 
@@ -23,11 +24,12 @@ use testkit::fake_api::FakeApi;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 
-use crate::Detector;
 use crate::caches::{Caches, Many};
 use crate::eyes::Eyes;
 use crate::history::Histories;
+use crate::scope::{Hubs, Wanted};
 use crate::seen::{Digest, Seen};
+use crate::{Detector, Scope};
 
 /// A clock that goes with the runtime's, which tests may pause.
 pub(crate) struct RuntimeClock {
@@ -73,6 +75,11 @@ pub(crate) struct World {
 
 /// A detector on objects that are there already.
 pub(crate) async fn on(objects: &Objects, clock: &Arc<RuntimeClock>, api: &FakeApi) -> (Detector, Env) {
+    of(Scope::All, objects, clock, api).await
+}
+
+/// The same, of some workloads only.
+pub(crate) async fn of(scope: Scope, objects: &Objects, clock: &Arc<RuntimeClock>, api: &FakeApi) -> (Detector, Env) {
     let env = env(clock.clone());
     let caches = Caches {
         pods: Many::by_hand(objects.pods.clone()),
@@ -85,9 +92,9 @@ pub(crate) async fn on(objects: &Objects, clock: &Arc<RuntimeClock>, api: &FakeA
         nodes: Many::by_hand(objects.nodes.clone()),
         whole: true,
     };
-    let eyes = Eyes::new(caches, Arc::new(Histories::default()), clock.clone());
+    let eyes = Eyes::new(caches, Arc::new(Histories::default()), clock.clone(), Wanted::new(&scope), 40);
     eyes.open(2, &env, async {});
-    let detector = Detector { eyes, client: api.client(), hub: None };
+    let detector = Detector { eyes, client: api.client(), scope, hubs: Hubs::default() };
     until(|| detector.first_look_pending().is_none()).await;
     (detector, env)
 }
@@ -107,9 +114,13 @@ fn read<K: Digest>(object: Value) -> Seen<K> {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::of(Scope::All).await
+    }
+
+    pub(crate) async fn of(scope: Scope) -> Self {
         let (objects, api) = (Objects::default(), FakeApi::new());
         let clock = Arc::new(RuntimeClock { began: Instant::now() });
-        let (detector, env) = on(&objects, &clock, &api).await;
+        let (detector, env) = of(scope, &objects, &clock, &api).await;
         let (_, news) = detector.watch();
         Self { objects, detector, clock, news, api, version: 0, _env: env }
     }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace as Space;
-use kit::cache::Hub;
 use kit::clock::SystemClock;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 
 use super::*;
-use crate::{Scope, Settings};
+use crate::Settings;
 
 async fn pod_of(client: &Client, namespace: &str) -> Pod {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -32,10 +31,10 @@ async fn a_status_that_is_written_becomes_an_alert_and_its_workload_is_the_deplo
     assert!(Api::<Space>::all(client.clone()).get_opt(namespace).await.unwrap().is_some());
 
     let env = env(Arc::new(SystemClock));
-    let hub = Hub::new(&env.supervisor, &env.metrics);
-    let detector = Detector::start(client.clone(), Settings { scope: Scope::All, workers: 2 }, &hub, &env);
+    let detector = Detector::start(client.clone(), Settings::new(Scope::All), &env);
     until(|| detector.first_look_pending().is_none()).await;
-    assert!(hub.not_ready().is_empty() && hub.troubles().is_empty(), "{:?} {:?}", hub.not_ready(), hub.troubles());
+    let all = crate::TargetState { looked_at: true, ..crate::TargetState::default() };
+    assert_eq!((detector.missing(), detector.targets()), (Vec::new(), vec![all]));
     let (_, mut news) = detector.watch();
 
     let deployment: Deployment = serde_json::from_value(json!({

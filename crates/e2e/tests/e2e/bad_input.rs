@@ -62,13 +62,13 @@ async fn ready(process: &mut Process, seconds: u64) {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     process.print_log();
-    panic!("not ready after {seconds} s: {:?}", process.get("/readyz").await);
+    panic!("not ready after {seconds} s: {:?}", process.get(process.ready_path()).await);
 }
 
 /// Waits until a process lives, is not ready, and says why.
 async fn says(process: &mut Process, words: &[&str]) {
-    look::until(&format!("{words:?} on /readyz"), 30, || async {
-        let answer = process.get("/readyz").await?;
+    look::until(&format!("{words:?} among what is missing"), 30, || async {
+        let answer = process.get(process.ready_path()).await?;
         (answer.contains(" 503 ") && words.iter().all(|word| answer.contains(word))).then_some(())
     })
     .await;

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use ports::server_link::Settings;
 use prometheus_client::registry::Registry;
 use proto::v1;
 use tonic::Code;
@@ -93,37 +92,5 @@ async fn calls_are_counted_by_method_and_code() {
         r#"chatcli_grpc_request_duration_seconds_count{method="/chatcli.v1.ChatCLIService/Health"} 1"#,
     ] {
         assert!(text.contains(line), "{line}\n{text}");
-    }
-}
-
-fn certificate() -> (String, String) {
-    let rcgen::CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    (cert.pem(), signing_key.serialize_pem())
-}
-
-#[tokio::test]
-async fn tls_with_a_private_authority() {
-    let (certificate, key) = certificate();
-    let eyes = Fake::new([alert("a", "shop", "web")]);
-    let tls = Tls { certificate: certificate.clone().into_bytes(), key: key.into_bytes() };
-    let server = Running::start(&eyes, Options { tls: Some(tls), ..Options::default() }).await;
-    let ca = File::new("ca.pem", &certificate);
-    let address = format!("https://localhost:{}", server.address.port());
-    let mut link = Link::start(Settings { ca_file: Some(ca.0.clone()), ..Settings::new(&address) });
-    assert_eq!(link.account().await, ["a"]);
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_key_that_belongs_to_another_certificate_is_refused_at_the_start() {
-    let (certificate, _) = certificate();
-    let (_, key) = self::certificate();
-    for (certificate, key) in [(certificate.clone(), key), (certificate, "no key".to_owned())] {
-        let tls = Tls { certificate: certificate.into_bytes(), key: key.into_bytes() };
-        let stop = tokio_util::sync::CancellationToken::new();
-        let server = Server::new(Fake::new([]), "1", None, Some(tls), Limits::default(), &Metrics::default(), stop);
-        let error = server.err().expect("it was taken").to_string();
-        assert!(error.contains("remedy"), "{error}");
     }
 }
