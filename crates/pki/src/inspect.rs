@@ -46,7 +46,7 @@ pub fn inspect(given: &Given<'_>, without_ca: &Trust, now: Timestamp) -> Vec<Fin
     }
     let Some(trust) = trust else { return findings };
     if let Err(finding) = signed(leaf, &parsed, rest, &trust, now)
-        && !findings.iter().any(|known| known.problem == finding.problem)
+        && !(untimely(&finding) && findings.iter().any(untimely))
     {
         findings.push(finding);
     }
@@ -54,6 +54,10 @@ pub fn inspect(given: &Given<'_>, without_ca: &Trust, now: Timestamp) -> Vec<Fin
         findings.extend(old_authorities(&trust, now));
     }
     findings
+}
+
+fn untimely(finding: &Finding) -> bool {
+    matches!(finding.problem, Problem::Expired | Problem::NotYetValid)
 }
 
 /// CAs in `ca.crt` whose time is over.

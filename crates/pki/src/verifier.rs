@@ -186,7 +186,7 @@ pub(crate) fn signed(
                 .to_owned(),
         ),
         // webpki looks at that before it looks for the signature.
-        _ if parsed.is_ca() && !anchored => Err(unknown(parsed, rest, trust)),
+        _ if parsed.is_ca() && (!anchored || parsed.issuer() == parsed.subject()) => Err(unknown(parsed, rest, trust)),
         _ if parsed.is_ca() => finding(
             Problem::CaAsServer,
             "x509: certificate of the server is itself a CA (basicConstraints CA:TRUE)",

@@ -293,21 +293,45 @@ pub(super) struct Plain {
     trouble: Trouble,
 }
 
+/// What a server of TLS does when it is spoken to in plaintext, whether or not its alert arrives.
+const HUNG_UP: &str = "the server hung up, as one with TLS does";
+
+impl Plain {
+    fn no_preface(&self, why: &str) -> io::Error {
+        let why = format!(
+            "transport: error reading server preface: {why}; remedy: if it has TLS, dial it with TLS (https://, or spec.server.tls.enabled)"
+        );
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
+        io::Error::other(why)
+    }
+
+    /// A server that hangs up before its first word is noticed by whoever writes next.
+    fn written<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match polled {
+            Poll::Ready(Err(error)) if self.first => {
+                self.first = false;
+                Poll::Ready(Err(self.no_preface(&format!("{error}: {HUNG_UP}"))))
+            }
+            other => other,
+        }
+    }
+}
+
 impl AsyncRead for Plain {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if this.first
-            && let Poll::Ready(Ok(())) = &polled
-        {
+        if this.first && polled.is_ready() {
             this.first = false;
-            // HTTP/2 begins with a length below 2^16; 0x15 is an alert of TLS, which is what a server of TLS answers.
-            if buf.filled().get(before) == Some(&0x15) {
-                let why = "transport: error reading server preface: the server speaks TLS on this port; remedy: dial it with TLS (https://, or spec.server.tls.enabled)";
-                *this.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
-                return Poll::Ready(Err(io::Error::other(why)));
-            }
+            // HTTP/2 begins with a length below 2^16; 0x15 is an alert, which is what a server of TLS answers.
+            let why = match (&polled, buf.filled().get(before)) {
+                (Poll::Ready(Ok(())), Some(0x15)) => "the server speaks TLS on this port".to_owned(),
+                (Poll::Ready(Ok(())), None) => format!("EOF: {HUNG_UP}"),
+                (Poll::Ready(Err(error)), _) => format!("{error}: {HUNG_UP}"),
+                _ => return polled,
+            };
+            return Poll::Ready(Err(this.no_preface(&why)));
         }
         polled
     }
@@ -315,11 +339,13 @@ impl AsyncRead for Plain {
 
 impl AsyncWrite for Plain {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -331,7 +357,8 @@ impl AsyncWrite for Plain {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

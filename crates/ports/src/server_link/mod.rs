@@ -136,7 +136,15 @@ impl ServerLink {
         if let Some(why) = self.dial.trouble() {
             return LinkError::Unavailable { address, call, why };
         }
-        let why = format!("rpc error: code = {:?} desc = {}", status.code(), status.message());
+        let mut why = format!("rpc error: code = {:?} desc = {}", status.code(), status.message());
+        let mut source = std::error::Error::source(status);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !why.contains(&cause_text) {
+                why = format!("{why}: {cause_text}");
+            }
+            source = cause.source();
+        }
         match status.code() {
             Code::Unimplemented => LinkError::NotThere { address, call },
             Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument => {

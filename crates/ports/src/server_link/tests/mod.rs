@@ -1,3 +1,9 @@
+//! What goes over the wire; the connection itself is in `dial`, the stream in `stream`.
+
+mod dial;
+mod stream;
+
+use api::shared::Severity;
 use jiff::Timestamp;
 use proto::v1;
 
@@ -56,4 +62,33 @@ async fn a_server_that_is_away_is_said_so_and_an_address_is_checked() {
         () = run => panic!("ended"),
         event = first => assert!(matches!(event, Some(LinkEvent::Disconnected { .. }))),
     }
+}
+
+#[test]
+fn what_a_server_says_of_itself_and_what_an_analysis_cost_is_taken_over() {
+    let state = convert::state(v1::ServerState {
+        standby: true,
+        targets: vec![v1::TargetState {
+            kind: "Deployment".into(),
+            namespace: "shop".into(),
+            name: String::new(),
+            looked_at: false,
+            problem: "no right to list pods".into(),
+        }],
+        provider: Some(v1::ProviderState { name: "OPENAI".into(), ready: true, ..Default::default() }),
+    });
+    assert!(state.standby);
+    let target = &state.targets[0];
+    assert_eq!((target.name.clone(), target.problem.as_deref()), (None, Some("no right to list pods")));
+    assert_eq!(state.provider.unwrap().problem, None);
+    let usage = v1::Usage { input_tokens: -5, output_tokens: 7, cost_usd: f64::NAN, calls: 1 };
+    let analysis = convert::analysis(v1::AnalyzeIssueResponse {
+        analysis: "a".into(),
+        usage: Some(usage),
+        fallback_reason: "OPENAI answers 429".into(),
+        ..Default::default()
+    })
+    .unwrap();
+    assert_eq!(analysis.usage, Some(Usage { input_tokens: 0, output_tokens: 7, cost_usd: 0.0, calls: 1 }));
+    assert_eq!(analysis.fallback_reason.as_deref(), Some("OPENAI answers 429"));
 }
