@@ -72,6 +72,7 @@ metadata:
     {{- include "chatcli-operator.hookLabels" $root | nindent 4 }}
 spec:
   serviceAccountName: {{ .account }}
+  enableServiceLinks: false
   restartPolicy: Never
   {{- with $root.Values.imagePullSecrets }}
   imagePullSecrets:

@@ -21,7 +21,8 @@ where
     K: Resource + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
 {
     let mut desired = object.clone();
-    desired.managed_fields_mut().clear();
+    // Not an empty list: the API server refuses every list here.
+    desired.meta_mut().managed_fields = None;
     desired.meta_mut().resource_version = None;
     api.patch(&desired.name_any(), &PatchParams::apply(manager).force(), &Patch::Apply(&desired)).await
 }
