@@ -23,6 +23,7 @@ use crate::caches::{Caches, Many};
 use crate::history::Histories;
 use crate::index::Index;
 use crate::key::{Key, Kind};
+use crate::looks::Looks;
 use crate::scope::{Hosts, Wanted};
 use crate::seen::{OwnerKind, observed};
 use crate::view::{self, of_pod, of_set};
@@ -57,6 +58,7 @@ pub(crate) struct Eyes {
     wanted: Wanted,
     /// Lines of a container's log that an analysis reads.
     pub(crate) log_lines: u32,
+    looks: Looks,
     hosts: Mutex<Hosts>,
     index: RwLock<Index>,
     work: Work<Key>,
@@ -75,7 +77,7 @@ impl Eyes {
         histories: Arc<Histories>,
         clock: Arc<dyn Clock>,
         wanted: Wanted,
-        log_lines: u32,
+        (log_lines, looks): (u32, Looks),
     ) -> Arc<Self> {
         let book = Book { alerts: AlertBook::default(), news: broadcast::Sender::new(BACKLOG) };
         let eyes = Arc::new(Self {
@@ -84,6 +86,7 @@ impl Eyes {
             clock,
             wanted,
             log_lines,
+            looks,
             hosts: Mutex::default(),
             index: RwLock::default(),
             work: Work::default(),
@@ -330,7 +333,9 @@ impl Eyes {
     fn look_safely(&self, key: &Key, env: &Env) -> Option<tokio::time::Instant> {
         let began = Instant::now();
         let answer = std::panic::catch_unwind(AssertUnwindSafe(|| self.look(key)));
-        env.metrics.reconciled("detector", began.elapsed(), answer.is_err().then_some("Panicked"));
+        let took = began.elapsed();
+        env.metrics.reconciled("detector", took, answer.is_err().then_some("Panicked"));
+        self.looks.looked(self.wanted.label(key), took, answer.is_err());
         if let Some(left) = &mut lock(&self.first).left {
             left.remove(key);
             if left.is_empty() {

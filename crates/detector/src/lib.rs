@@ -11,6 +11,7 @@ mod eyes;
 mod history;
 mod index;
 mod key;
+mod looks;
 mod scope;
 mod seen;
 mod targets;
@@ -31,6 +32,7 @@ use caches::{Caches, KINDS, Prunes};
 pub use config::{BadConfig, WatchConfig};
 use eyes::Eyes;
 use history::Histories;
+pub use looks::Looks;
 use scope::{Hubs, Wanted};
 pub use scope::{Scope, Target};
 use seen::Specs;
@@ -44,12 +46,14 @@ pub struct Settings {
     pub workers: usize,
     /// Lines of a container's log that an analysis reads; 0 reads none.
     pub log_lines: u32,
+    /// Where looks are counted.
+    pub looks: Looks,
 }
 
 impl Settings {
     /// The usual settings for a scope.
     pub fn new(scope: Scope) -> Self {
-        Self { scope, workers: 1, log_lines: 100 }
+        Self { scope, workers: 1, log_lines: 100, looks: Looks::default() }
     }
 }
 
@@ -133,7 +137,7 @@ impl Detector {
     /// Starts the caches and the workers under the supervisor of `env`. Nothing is concluded before every kind was listed
     /// once, or is known to be refused: half of the truth looks like a fault.
     pub fn start(client: Client, settings: Settings, env: &Env) -> Self {
-        let Settings { scope, workers, log_lines } = settings;
+        let Settings { scope, workers, log_lines, looks } = settings;
         let hubs = Hubs::new(&scope, || Hub::new(&env.supervisor, &env.metrics));
         let histories = Arc::new(Histories::default());
         // The prune of ConfigMaps may ask what workloads refer to, which only the eyes know, and they own the caches.
@@ -150,7 +154,7 @@ impl Detector {
             },
         };
         let caches = Caches::start(&client, &hubs, prunes);
-        let eyes = Eyes::new(caches, histories, env.clock.clone(), Wanted::new(&scope), log_lines);
+        let eyes = Eyes::new(caches, histories, env.clock.clone(), Wanted::new(&scope), (log_lines, looks));
         let _ = late.set(Arc::downgrade(&eyes));
         let waits = hubs.clone();
         eyes.open(workers, env, async move { waits.settled(&KINDS).await });

@@ -79,6 +79,17 @@ impl Wanted {
         self.some.is_none()
     }
 
+    /// What a workload is counted under: its own name if it was named, so that there are no more names than targets.
+    pub(crate) fn label(&self, key: &Key) -> String {
+        match &self.some {
+            Some((_, exact)) if exact.contains(key) => {
+                let kind: &str = key.kind.into();
+                format!("{kind}/{}", key.place)
+            }
+            _ => "all".to_owned(),
+        }
+    }
+
     /// Whether a workload is looked at.
     pub(crate) fn workload(&self, key: &Key) -> bool {
         self.some.as_ref().is_none_or(|(whole, exact)| exact.contains(key) || whole.contains(&key.place.namespace))

@@ -94,7 +94,7 @@ impl Processes {
     /// When one ends, or takes over a minute.
     pub fn wait_ready(&mut self, stop: &Stop) -> anyhow::Result<()> {
         let began = Instant::now();
-        while !self.running.iter().all(|process| is_ready(process.probes)) {
+        while !self.running.iter().all(|process| is_ready(process)) {
             self.check()?;
             stop.check()?;
             if began.elapsed() > Duration::from_mins(1) {
@@ -161,11 +161,14 @@ fn free_ports() -> anyhow::Result<[u16; 4]> {
     Ok(ports)
 }
 
-fn is_ready(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+fn is_ready(process: &Running) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", process.probes)) else { return false };
+    // A server serves before its first look is over.
+    let path = if process.name == "server" { "/watchz" } else { "/readyz" };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
     let mut answer = String::new();
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_ok()
+    stream.write_all(request.as_bytes()).is_ok()
         && stream.read_to_string(&mut answer).is_ok()
         && answer.split(' ').nth(1) == Some("200")
 }

@@ -95,12 +95,13 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     };
 
     let provider = args.provider.given().unwrap_or_else(|| grpc::BUILTIN.to_owned());
-    let llm = Llm::from_env(&variable, &provider, &args.model.given().unwrap_or_default(), Time::new(|| SystemClock.now()));
-    let watcher = Arc::new(Watcher::new(llm, plan.is_some(), seat.is_some()));
-    let state = watcher.llm().state();
-    if !state.ready {
-        tracing::warn!(provider, "{}; BUILTIN answers meanwhile", state.problem);
+    let time = Time::new(|| SystemClock.now());
+    let llm = Llm::from_env(&variable, &provider, &args.model.given().unwrap_or_default(), time)
+        .telling_at_most(plan.as_ref().and_then(|plan| plan.context_chars));
+    for problem in llm.problems() {
+        tracing::warn!(provider, "{problem}; BUILTIN answers meanwhile");
     }
+    let watcher = Arc::new(Watcher::new(llm, plan.is_some(), seat.is_some()));
 
     let calls = grpc::Metrics::default();
     let opened = metrics::register(&metrics, &calls, &watcher);
@@ -124,13 +125,8 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
             let watcher = watcher.clone();
             Arc::new(move || watcher.missing())
         };
-        let serving = serve::run_with(
-            listener,
-            metrics.clone(),
-            Arc::new(Vec::new),
-            vec![("/watchz", looked)],
-            token.clone(),
-        );
+        let serving =
+            serve::run_with(listener, metrics.clone(), Arc::new(Vec::new), vec![("/watchz", looked)], token.clone());
         supervisor.spawn("metrics", serving);
     }
     supervisor.spawn("grpc", server.run(grpc_listener));

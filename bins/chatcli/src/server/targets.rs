@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use api::instance::WatchedKind;
-use detector::{Detector, Scope, Settings, Target, WatchConfig};
+use detector::{Detector, Looks, Scope, Settings, Target, WatchConfig};
 use kit::controller::Env;
 use kit::supervisor::{End, Supervisor};
 
@@ -136,11 +136,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(client: &kube::Client, plan: &Plan, env: &Env) -> Self {
+    fn start(client: &kube::Client, plan: &Plan, env: &Env, looks: &Looks) -> Self {
         let (supervisor, watch) = Supervisor::new();
         let env = Env { supervisor: supervisor.clone(), ..env.clone() };
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
-        let settings = Settings { scope: plan.scope.clone(), workers, log_lines: plan.log_lines };
+        let settings = Settings { scope: plan.scope.clone(), workers, log_lines: plan.log_lines, looks: looks.clone() };
         let detector = Detector::start(client.clone(), settings, &env);
         Self { detector, supervisor, end: Box::pin(watch.run(GRACE)) }
     }
@@ -161,7 +161,7 @@ impl Running {
 /// When a task of the watch ends unexpectedly.
 pub async fn run(mut plan: Plan, client: kube::Client, env: Env, watcher: Arc<Watcher>) -> anyhow::Result<()> {
     let stop = env.supervisor.token().clone();
-    let mut running = Running::start(&client, &plan, &env);
+    let mut running = Running::start(&client, &plan, &env, watcher.looks());
     watcher.replace(running.detector.clone(), &plan);
     loop {
         let next = tokio::select! {
@@ -176,7 +176,7 @@ pub async fn run(mut plan: Plan, client: kube::Client, env: Env, watcher: Arc<Wa
             next = changed(&plan, &watcher) => next,
         };
         tracing::info!("what is watched has changed");
-        let new = Running::start(&client, &next, &env);
+        let new = Running::start(&client, &next, &env, watcher.looks());
         let looked = async {
             while new.detector.first_look_pending().is_some() {
                 tokio::time::sleep(CHECK).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use api::shared::ObjectRef;
-use detector::{Detector, Fleet, Scope};
+use detector::{Detector, Fleet, Looks, Scope};
 use domain::detection::{Alert, Transition};
 use domain::diagnosis::{Diagnosis, Evidence, cleared};
 use grpc::{Analysis, ProviderState, Question, ServerState, TargetState, WatcherStatus};
@@ -32,6 +32,7 @@ struct Watched {
 pub struct Watcher {
     watched: RwLock<Option<Watched>>,
     llm: Llm,
+    looks: Looks,
     /// Nobody ever speaks here: for those who listen although nothing is watched.
     silence: broadcast::Sender<Transition>,
     /// Whether anything is to be watched.
@@ -49,6 +50,7 @@ impl Watcher {
         let watcher = Self {
             watched: RwLock::default(),
             llm,
+            looks: Looks::default(),
             silence: broadcast::Sender::new(1),
             active,
             standby: AtomicBool::new(standby),
@@ -119,6 +121,11 @@ impl Watcher {
     /// The workloads that are watched, with the number of their pods.
     pub fn fleet(&self) -> Vec<Fleet> {
         self.watched().map(|watched| watched.detector.fleet()).unwrap_or_default()
+    }
+
+    /// Where looks are counted.
+    pub fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// The language models.
@@ -234,6 +241,10 @@ impl grpc::Eyes for Watcher {
 
     fn states(&self) -> watch::Receiver<Arc<ServerState>> {
         self.states.subscribe()
+    }
+
+    fn providers(&self) -> Vec<String> {
+        self.llm.available()
     }
 
     fn pending(&self) -> Option<String> {

@@ -93,7 +93,7 @@ async fn a_crash_is_explained_by_the_log_and_the_config_map_that_changed() {
     let logs: Vec<_> = api.requests().into_iter().filter(|seen| seen.path.ends_with("/log")).collect();
     // The container has ended and waits: its own log is the last run's.
     assert_eq!(logs.len(), 1);
-    assert!(logs[0].query.contains("tailLines=40") && !logs[0].query.contains("previous"), "{}", logs[0].query);
+    assert!(logs[0].query.contains("tailLines=100") && !logs[0].query.contains("previous"), "{}", logs[0].query);
 }
 
 #[tokio::test]

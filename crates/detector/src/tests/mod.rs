@@ -92,7 +92,13 @@ pub(crate) async fn of(scope: Scope, objects: &Objects, clock: &Arc<RuntimeClock
         nodes: Many::by_hand(objects.nodes.clone()),
         whole: true,
     };
-    let eyes = Eyes::new(caches, Arc::new(Histories::default()), clock.clone(), Wanted::new(&scope), 40);
+    let eyes = Eyes::new(
+        caches,
+        Arc::new(Histories::default()),
+        clock.clone(),
+        Wanted::new(&scope),
+        (100, crate::Looks::default()),
+    );
     eyes.open(2, &env, async {});
     let detector = Detector { eyes, client: api.client(), scope, hubs: Hubs::default() };
     until(|| detector.first_look_pending().is_none()).await;
