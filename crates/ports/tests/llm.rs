@@ -34,7 +34,9 @@ fn at(provider: Provider, url: &str) -> Vars {
         Provider::GithubModels => &[("GITHUB_TOKEN", KEY), ("GITHUB_MODELS_API_URL", url)],
         Provider::OpenRouter => &[("OPENROUTER_API_KEY", KEY), ("OPENROUTER_API_URL", url)],
         Provider::OpenAiAssistant => &[("OPENAI_API_KEY", KEY)],
-        Provider::StackSpot => &[("CLIENT_ID", "a"), ("CLIENT_KEY", KEY)],
+        Provider::StackSpot => {
+            &[("CLIENT_ID", "a"), ("CLIENT_KEY", KEY), ("STACKSPOT_AUTH_URL", url), ("STACKSPOT_API_URL", url)]
+        }
         Provider::Devin | Provider::Builtin => &[],
     };
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -124,7 +126,8 @@ async fn row(provider: Provider) -> Vec<String> {
     assert_eq!((by(&outcome), outcome.fallback_reason.clone()), (provider, None), "{name}");
     let usage = outcome.usage;
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.calls), (INPUT, OUTPUT, 1), "{name}");
-    assert_eq!(usage.cost_usd > 0.0, provider != Provider::Ollama, "{name}: {usage:?}");
+    let priced = !matches!(provider, Provider::Ollama | Provider::StackSpot);
+    assert_eq!(usage.cost_usd > 0.0, priced, "{name}: {usage:?}");
     let (answer, _, model) = outcome.answer.clone().unwrap();
     assert_eq!(answer.confidence, Some(0.8));
     assert_eq!(Some(model.as_str()), provider.default_model());
@@ -146,16 +149,18 @@ async fn row(provider: Provider) -> Vec<String> {
         let before = server.seen().len();
         let outcome = wrong.analyse(WITHIN).await;
         assert_eq!(by(&outcome), other, "{name}: {outcome:?}");
-        assert_eq!(server.seen().len() - before, 1, "{name}: a wrong key is not tried again");
+        // StackSpot tells it before anything is asked.
+        let asked = usize::from(provider != Provider::StackSpot);
+        assert_eq!(server.seen().len() - before, asked, "{name}: a wrong key is not tried again");
         assert!(reason(&outcome).contains("HTTP 4") && reason(&outcome).contains("valid key under"), "{outcome:?}");
         assert!(!reason(&outcome).contains("wrong-key"), "{outcome:?}");
         let state = wrong.llm.state();
         assert!(!state.ready && state.problem.contains("remedy"), "{state:?}");
         wrong.analyse(WITHIN).await;
-        assert_eq!(server.seen().len() - before, 1, "{name}: it rests after that");
+        assert_eq!(server.seen().len() - before, asked, "{name}: it rests after that");
         wrong.pass(SignedDuration::from_mins(5));
         wrong.analyse(WITHIN).await;
-        assert_eq!(server.seen().len() - before, 2, "{name}: and is asked again later");
+        assert_eq!(server.seen().len() - before, 2 * asked, "{name}: and is asked again later");
         cells.push(cell(&outcome));
     }
 
@@ -345,7 +350,8 @@ async fn what_is_configured_wrongly_is_named_with_its_remedy() {
         (&[key, ("ANTHROPIC_BASE_URL", "https://user:pw@x")][..], "CLAUDEAI", "a user or a password"),
         (&[key, ("CHATCLI_LOG_SCRUB_PATTERNS", "ok\n(bad")][..], "CLAUDEAI", "line 2"),
         (&[key, ("CHATCLI_BUDGET_USD_PER_INCIDENT", "lots")][..], "CLAUDEAI", "CHATCLI_BUDGET_USD_PER_INCIDENT"),
-        (&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")][..], "BEDROCK", "AWS_BEARER_TOKEN_BEDROCK"),
+        (&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")][..], "BEDROCK", "AWS_ROLE_ARN"),
+        (&[("CLIENT_ID", "a")][..], "STACKSPOT", "CLIENT_KEY"),
         (&[("OLLAMA_ENABLED", "false")][..], "OLLAMA", "OLLAMA_ENABLED"),
     ] {
         let (state, _) = told(vars, provider);
@@ -430,4 +436,26 @@ async fn everything_is_counted_under_the_documented_names() {
     ] {
         assert!(text.contains(&line), "{line}\nis not in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn the_role_of_a_pod_is_exchanged_for_keys_once() {
+    let server = LlmServer::start(says(GOOD)).await;
+    let file = std::env::temp_dir().join(format!("chatcli-llm-token-{}", std::process::id()));
+    std::fs::write(&file, "web-identity\n").unwrap();
+    let vars = Vars::from([
+        ("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), file.display().to_string()),
+        ("AWS_ROLE_ARN".to_owned(), "arn:aws:iam::1:role/x".to_owned()),
+        ("AWS_ENDPOINT_URL_STS".to_owned(), server.url()),
+        ("BEDROCK_BASE_URL".to_owned(), server.url()),
+    ]);
+    let bench = bench(vars, "BEDROCK");
+    let outcome = bench.analyse(WITHIN).await;
+    assert_eq!(by(&outcome), Provider::Bedrock, "{outcome:?}");
+    assert_eq!(server.seen()[0].headers["x-amz-security-token"], "t");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(by(&bench.analyse(WITHIN).await), Provider::Bedrock, "the keys still hold");
+    bench.pass(SignedDuration::from_hours(24 * 365 * 100));
+    let outcome = bench.analyse(WITHIN).await;
+    assert!(reason(&outcome).contains("cannot be read") && reason(&outcome).contains("role of the pod"), "{outcome:?}");
 }

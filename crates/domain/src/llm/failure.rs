@@ -88,6 +88,9 @@ impl Class {
     /// What people can do about it; `key` is the setting that holds the key.
     pub fn remedy(self, key: &str) -> String {
         match self {
+            Self::Auth if key.starts_with("AWS_ROLE") || key.starts_with("AWS_CONTAINER") => {
+                "check the role of the pod's ServiceAccount: it must exist, trust the ServiceAccount and allow bedrock:InvokeModel".into()
+            }
             Self::Auth => format!("put a valid key under {key} into the Secret of spec.apiKeys"),
             Self::Quota => "raise the quota or the credit of the account, or add a fallback provider".into(),
             Self::Model => "set spec.model to a model that this account has".into(),

@@ -120,9 +120,9 @@ mod tests {
 
     #[test]
     fn every_provider_that_is_asked_has_a_price_for_its_default_model() {
-
         for provider in Provider::all() {
-            if let Some(model) = provider.default_model() {
+            // What an agent of StackSpot costs is a matter of the contract with them.
+            if let Some(model) = provider.default_model().filter(|_| provider != Provider::StackSpot) {
                 assert!(Prices::default().of(provider, model).is_some(), "{provider}: {model}");
             }
         }

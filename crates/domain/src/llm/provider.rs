@@ -60,6 +60,8 @@ pub enum Wire {
     Ollama,
     /// Converse of Bedrock.
     Bedrock,
+    /// Agents of StackSpot.
+    StackSpot,
 }
 
 impl Provider {
@@ -93,7 +95,9 @@ impl Provider {
             Self::Copilot => "gpt-4o",
             Self::GithubModels => "openai/gpt-4o",
             Self::OpenRouter => "openai/gpt-5.2",
-            Self::OpenAiAssistant | Self::StackSpot | Self::Devin | Self::Builtin => return None,
+            // Which model answers is a matter of the agent.
+            Self::StackSpot => "agent",
+            Self::OpenAiAssistant | Self::Devin | Self::Builtin => return None,
         })
     }
 
@@ -112,16 +116,11 @@ impl Provider {
             Self::GoogleAi => Wire::Gemini,
             Self::Ollama => Wire::Ollama,
             Self::Bedrock => Wire::Bedrock,
+            Self::StackSpot => Wire::StackSpot,
             Self::OpenAiAssistant => {
                 return Err((
                     "OpenAI has retired the Assistants API",
                     "set the provider to OPENAI; it takes the same OPENAI_API_KEY",
-                ));
-            }
-            Self::StackSpot => {
-                return Err((
-                    "a StackSpot agent answers by its own prompt and offers no way to choose a model or the form of the answer",
-                    "set the provider to another one, or OPENAI with OPENAI_API_URL at a gateway that speaks chat completions",
                 ));
             }
             Self::Devin => {

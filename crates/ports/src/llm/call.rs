@@ -57,7 +57,7 @@ impl Clients {
             .build()
             .map_err(|error| error.to_string())?;
         let models = Client::builder().with_reqwest(http.clone()).build().map_err(|error| error.to_string())?;
-        Ok(Self { models, http })
+        Ok(Self { http, models })
     }
 
     /// Asks once. The caller sets the deadline.
@@ -70,6 +70,7 @@ impl Clients {
     ) -> Result<Reply, Failure> {
         let (url, auth) = match &target.door {
             Door::Bedrock(bedrock) => return bedrock.call(&self.http, model, request, now).await,
+            Door::StackSpot(agent) => return agent.call(&self.http, request, now).await,
             Door::Base { url, key } => {
                 let key = key.as_ref().map_or(AuthData::None, |key| AuthData::Key(key.expose_secret().to_owned()));
                 (url.clone(), key)

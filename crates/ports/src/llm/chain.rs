@@ -12,8 +12,6 @@ use super::settings::{self, Link};
 use super::target::Target;
 use super::{Llm, Outcome};
 
-/// Characters of data that are sent.
-const MATERIAL: usize = 24_000;
 /// Longest answer that is asked for, in tokens. Models that think aloud count that too.
 const ANSWER: i64 = 8192;
 /// Characters of a broken answer that are sent back with the request to mend it.
@@ -54,7 +52,7 @@ impl Llm {
         // Both are there unless `links` has said why not.
         let (Some(scrubber), Some(clients)) = (&self.settings.scrubber, &self.clients) else { return outcome };
         let nonce = format!("{:032x}", rand::random::<u128>());
-        let prompt = Prompt::new(sections, scrubber, &nonce, MATERIAL);
+        let prompt = Prompt::new(sections, scrubber, &nonce, self.material);
         let mut clock = Clock { within, began: tokio::time::Instant::now(), waited: Duration::ZERO };
         let first = links.first().map(|link| link.provider);
         let mut reasons: Vec<String> = Vec::new();

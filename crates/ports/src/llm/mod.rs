@@ -6,8 +6,10 @@
 mod bedrock;
 mod call;
 mod chain;
+mod identity;
 mod metrics;
 mod settings;
+mod stackspot;
 mod target;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,11 @@ use jiff::Timestamp;
 use call::Clients;
 pub use metrics::Metrics;
 use settings::{Env, Settings};
+
+/// Characters that are told about an incident unless said otherwise, and the bounds of what may be said.
+const MATERIAL: usize = 32_000;
+const LEAST_MATERIAL: usize = 2_000;
+const MOST_MATERIAL: usize = 400_000;
 
 /// How the provider of a server stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +100,7 @@ pub struct Llm {
     metrics: Metrics,
     time: Time,
     standings: Mutex<BTreeMap<Provider, Standing>>,
+    material: usize,
 }
 
 impl Llm {
@@ -104,7 +112,15 @@ impl Llm {
             let remedy = "run the process on an image with a bundle of root certificates";
             settings.fatal.get_or_insert(Problem::new("HTTP client", error, remedy));
         });
-        Self { settings, clients: clients.ok(), metrics: Metrics::default(), time, standings: Mutex::default() }
+        let (metrics, standings) = (Metrics::default(), Mutex::default());
+        Self { settings, clients: clients.ok(), metrics, time, standings, material: MATERIAL }
+    }
+
+    /// The same, telling at most so many characters about an incident.
+    #[must_use]
+    pub fn telling_at_most(mut self, characters: Option<usize>) -> Self {
+        self.material = characters.unwrap_or(MATERIAL).clamp(LEAST_MATERIAL, MOST_MATERIAL);
+        self
     }
 
     /// Counters, to be registered.

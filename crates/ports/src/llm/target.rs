@@ -1,11 +1,16 @@
 //! Where each provider is and how it is let in.
 
+use std::sync::Arc;
+
 use domain::llm::{Problem, Provider, Wire};
 use genai::adapter::AdapterKind;
 use reqwest::Url;
+use secrecy::ExposeSecret;
 
-use super::bedrock::{Bedrock, Identity};
+use super::bedrock::{Bedrock, Entry};
+use super::identity::{Identity, Keys, Source};
 use super::settings::{Env, Key};
+use super::stackspot::StackSpot;
 
 /// How a provider is let in.
 #[derive(Clone, Debug)]
@@ -18,6 +23,8 @@ pub(super) enum Door {
     Base { url: String, key: Option<Key> },
     /// Bedrock.
     Bedrock(Bedrock),
+    /// An agent of StackSpot.
+    StackSpot(StackSpot),
 }
 
 /// A provider that can be asked.
@@ -71,8 +78,8 @@ fn place(provider: Provider) -> Option<Place> {
     };
     let (adapter, structured) = match provider {
         Provider::Xai => (AdapterKind::Xai, true),
-        Provider::Zai => (AdapterKind::OpenAI, false),
-        Provider::MiniMax | Provider::Moonshot => (AdapterKind::OpenAI, false),
+        // They take no schema; what the prompt says is enough for them.
+        Provider::Zai | Provider::MiniMax | Provider::Moonshot => (AdapterKind::OpenAI, false),
         _ => (AdapterKind::OpenAI, true),
     };
     let suffix = if provider == Provider::MiniMax { "text/chatcompletion_v2" } else { CHAT };
@@ -126,6 +133,7 @@ pub(super) fn target(env: &Env<'_>, provider: Provider) -> Result<Target, Proble
             Ok(Target { adapter: AdapterKind::Ollama, door, key_name, max_tokens: None, structured: false })
         }
         Wire::Bedrock => bedrock(env),
+        Wire::StackSpot => stackspot(env),
     }
 }
 
@@ -180,26 +188,70 @@ fn bedrock(env: &Env<'_>) -> Result<Target, Problem> {
     }
     let base = env.get("BEDROCK_BASE_URL").unwrap_or_else(|| format!("https://bedrock-runtime.{region}.amazonaws.com"));
     let url = checked("BEDROCK_BASE_URL", &base)?;
-    let (identity, key_name) = if env.get("AWS_BEARER_TOKEN_BEDROCK").is_some() {
+    let (entry, key_name) = if env.get("AWS_BEARER_TOKEN_BEDROCK").is_some() {
         let (key, name) = env.key(&["AWS_BEARER_TOKEN_BEDROCK"])?;
-        (Identity::Bearer(key), name)
-    } else if env.get("AWS_ACCESS_KEY_ID").is_none() && env.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
-        return Err(Problem::new(
-            "AWS_WEB_IDENTITY_TOKEN_FILE",
-            "roles of service accounts are not exchanged for keys by this version",
-            "put AWS_BEARER_TOKEN_BEDROCK (a Bedrock API key), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, into the Secret of spec.apiKeys",
-        ));
+        (Entry::Bearer(key), name)
     } else {
-        let (id, name) = env.key(&["AWS_ACCESS_KEY_ID"])?;
-        let (secret, _) = env.key(&["AWS_SECRET_ACCESS_KEY"])?;
-        let session = match env.get("AWS_SESSION_TOKEN") {
-            Some(_) => Some(env.key(&["AWS_SESSION_TOKEN"])?.0),
-            None => None,
-        };
-        (Identity::Keys { id, secret, session }, name)
+        let (source, name) = amazon(env, &region)?;
+        (Entry::Signed(Identity::new(source)), name)
     };
-    let door = Door::Bedrock(Bedrock { url, region, identity });
+    let door = Door::Bedrock(Bedrock { url, region, entry });
     Ok(Target { adapter: AdapterKind::BedrockApi, door, key_name, max_tokens: None, structured: false })
+}
+
+/// Keys of Amazon: given, or fetched with the identity of the pod.
+fn amazon(env: &Env<'_>, region: &str) -> Result<(Source, &'static str), Problem> {
+    let given = env.get("AWS_ACCESS_KEY_ID").is_some();
+    if let (false, Some(token)) = (given, env.get("AWS_WEB_IDENTITY_TOKEN_FILE")) {
+        let role = env.get("AWS_ROLE_ARN").ok_or_else(|| {
+            let remedy = "annotate the ServiceAccount with eks.amazonaws.com/role-arn";
+            Problem::new("AWS_ROLE_ARN", "is not set, although AWS_WEB_IDENTITY_TOKEN_FILE is", remedy)
+        })?;
+        let base = env.get("AWS_ENDPOINT_URL_STS").unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com"));
+        let sts = checked("AWS_ENDPOINT_URL_STS", &base)?;
+        return Ok((Source::WebIdentity { sts, role, token: token.into() }, "AWS_ROLE_ARN"));
+    }
+    if let (false, Some(text)) = (given, env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
+        let url = checked("AWS_CONTAINER_CREDENTIALS_FULL_URI", &text)?;
+        let token = env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(Into::into);
+        return Ok((Source::Container { url, token }, "AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+    }
+    let (id, name) = env.key(&["AWS_ACCESS_KEY_ID"])?;
+    let (secret, _) = env.key(&["AWS_SECRET_ACCESS_KEY"])?;
+    let session = match env.get("AWS_SESSION_TOKEN") {
+        Some(_) => Some(env.key(&["AWS_SESSION_TOKEN"])?.0),
+        None => None,
+    };
+    Ok((Source::Given(Keys { id, secret, session }), name))
+}
+
+fn stackspot(env: &Env<'_>) -> Result<Target, Problem> {
+    let (id, _) = env.key(&["CLIENT_ID"])?;
+    let (key, key_name) = env.key(&["CLIENT_KEY"])?;
+    let realm = env.get("STACKSPOT_REALM").unwrap_or_else(|| "zup".into());
+    let agent = env.get("STACKSPOT_AGENT_ID").unwrap_or_else(|| "default".into());
+    for (name, value) in [("STACKSPOT_REALM", &realm), ("STACKSPOT_AGENT_ID", &agent)] {
+        if !value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+            return Err(Problem::new(
+                name,
+                format!("\"{value}\" is no name of StackSpot"),
+                "copy it from the StackSpot portal",
+            ));
+        }
+    }
+    let mut tokens = checked(
+        "STACKSPOT_AUTH_URL",
+        &env.get("STACKSPOT_AUTH_URL").unwrap_or_else(|| "https://idm.stackspot.com".into()),
+    )?;
+    tokens.set_path(&format!("{}/{realm}/oidc/oauth/token", tokens.path().trim_end_matches('/')));
+    let base = env.get("STACKSPOT_API_URL").unwrap_or_else(|| "https://genai-inference-app.stackspot.com/v1".into());
+    let mut chat = checked("STACKSPOT_API_URL", &base)?;
+    let path = chat.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
+    chat.set_path(&format!("{path}/v1/agent/{agent}/chat"));
+    let id = id.expose_secret().to_owned();
+    let door = Door::StackSpot(StackSpot { tokens, chat, id, key, fetched: Arc::default() });
+    // No adapter of the crate is used; the field only has to be there.
+    Ok(Target { adapter: AdapterKind::OpenAI, door, key_name, max_tokens: None, structured: false })
 }
 
 fn checked(field: &str, text: &str) -> Result<Url, Problem> {

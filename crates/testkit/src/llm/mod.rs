@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, Uri};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -71,6 +71,9 @@ pub struct LlmServer {
 
 impl LlmServer {
     /// Starts it; it answers `always`.
+    ///
+    /// # Panics
+    /// When no port is free.
     pub async fn start(always: Answer) -> Self {
         let script = Arc::new(Mutex::new(Script { always: Some(always), ..Script::default() }));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("no port is free");
@@ -88,11 +91,17 @@ impl LlmServer {
     }
 
     /// Answers these first, one a request.
+    ///
+    /// # Panics
+    /// When a handler has panicked.
     pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.script.lock().expect("not poisoned").next.extend(answers);
     }
 
     /// What was received so far.
+    ///
+    /// # Panics
+    /// When a handler has panicked.
     pub fn seen(&self) -> Vec<Seen> {
         self.script.lock().expect("not poisoned").seen.clone()
     }
@@ -105,12 +114,18 @@ impl Drop for LlmServer {
 }
 
 /// An address where nobody listens.
+///
+/// # Panics
+/// When no port is free.
 pub async fn nowhere() -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("no port is free");
     format!("http://{}", listener.local_addr().expect("a listener has an address"))
 }
 
 async fn handle(State(script): State<Arc<Mutex<Script>>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    if let Some(answer) = tokens(uri.path(), &body) {
+        return answer;
+    }
     let Some(wire) = Wire::of(uri.path()) else {
         return respond(404, "text/plain", &[], format!("no provider answers at {}", uri.path()));
     };
@@ -145,6 +160,26 @@ async fn handle(State(script): State<Arc<Mutex<Script>>>, uri: Uri, headers: Hea
         Answer::Html => respond(200, "text/html", &[], "<html>please log in</html>".into()),
         Answer::Other => respond(200, "application/json", &[], "{\"hello\":1}".into()),
     }
+}
+
+/// The places that give tokens and keys: StackSpot's, and Amazon's for the role of a pod.
+fn tokens(path: &str, body: &[u8]) -> Option<Response<Body>> {
+    let form = String::from_utf8_lossy(body);
+    let json = |status, value: Value| Some(respond(status, "application/json", &[], value.to_string()));
+    if path.ends_with("/oidc/oauth/token") {
+        if form.contains(&format!("client_secret={KEY}")) {
+            return json(200, json!({ "access_token": KEY, "expires_in": 1200 }));
+        }
+        return json(401, json!({ "error": "invalid_client" }));
+    }
+    if form.starts_with("Action=AssumeRoleWithWebIdentity") {
+        let keys = format!(
+            "<R><AccessKeyId>{KEY}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></R>"
+        );
+        return Some(respond(200, "text/xml", &[], keys));
+    }
+    None
 }
 
 fn headers_of(script: &Script) -> BTreeMap<String, String> {

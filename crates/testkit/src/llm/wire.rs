@@ -21,6 +21,8 @@ pub enum Wire {
     Ollama,
     /// Converse.
     Bedrock,
+    /// An agent of StackSpot.
+    StackSpot,
 }
 
 impl Wire {
@@ -33,6 +35,7 @@ impl Wire {
             "messages" => Some(Self::Anthropic),
             "converse" => Some(Self::Bedrock),
             "chat" if path.ends_with("/api/chat") => Some(Self::Ollama),
+            "chat" if path.contains("/agent/") => Some(Self::StackSpot),
             _ if last.ends_with(":generateContent") => Some(Self::Gemini),
             _ => None,
         }
@@ -44,7 +47,7 @@ impl Wire {
         let bearer = format!("Bearer {KEY}");
         match self {
             Self::Ollama => true,
-            Self::OpenAi | Self::Responses => is("authorization", &bearer),
+            Self::OpenAi | Self::Responses | Self::StackSpot => is("authorization", &bearer),
             Self::Anthropic => {
                 (is("x-api-key", KEY) || is("authorization", &bearer)) && is("anthropic-version", "2023-06-01")
             }
@@ -74,6 +77,7 @@ impl Wire {
             Self::Anthropic => &["/model", "/system", "/messages/0/role"],
             Self::Gemini => &["/contents/0/parts/0/text"],
             Self::Bedrock => &["/system/0/text", "/messages/0/content/0/text"],
+            Self::StackSpot => &["/user_prompt"],
         };
         needed.iter().find(|path| text(path).is_none()).map(|path| format!("{path} is missing"))
     }
@@ -106,6 +110,9 @@ impl Wire {
                 "model": "m", "done": true, "done_reason": "stop", "message": { "role": "assistant", "content": text },
                 "prompt_eval_count": INPUT, "eval_count": OUTPUT,
             }),
+            Self::StackSpot => json!({
+                "message": text, "tokens": { "user": INPUT - 1, "enrichment": 1, "output": OUTPUT }, "stop_reason": "stop",
+            }),
             Self::Bedrock => json!({
                 "output": { "message": { "role": "assistant", "content": [{ "text": text }] } }, "stopReason": "end_turn",
                 "usage": { "inputTokens": INPUT, "outputTokens": OUTPUT, "totalTokens": INPUT + OUTPUT },
@@ -126,7 +133,7 @@ impl Wire {
                 json!({ "error": { "code": status, "message": message, "status": "ERROR" } })
             }
             Self::Ollama => json!({ "error": message }),
-            Self::Bedrock => json!({ "message": message }),
+            Self::Bedrock | Self::StackSpot => json!({ "message": message }),
         }
     }
 }

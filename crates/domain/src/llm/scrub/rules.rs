@@ -86,7 +86,7 @@ impl Rules {
             pair: Regex::new(&format!(
                 r#"(?im)(^[ \t]*(?:-[ \t]+)?|[\s,;&?{{("'\\]|\b)({key})(\\?["']?[ \t]*(?::=|=>|[:=])[ \t]*)({VALUE})"#
             ))?,
-            flag: Regex::new(&format!(r"(?i)(--?{key}[ \t]+)[^\s-][^\s]*"))?,
+            flag: Regex::new(&format!(r#"(?im)((?:^|[\s"'\[(,])--?{key}[ \t]+)[^\s-][^\s]*"#))?,
             token: Regex::new(concat!(
                 r"\b(?:sk-[A-Za-z0-9_-]{16,}|(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}",
                 r"|glpat-[A-Za-z0-9_-]{16,}|(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{12,}|xox[a-z]-[A-Za-z0-9-]{8,}",

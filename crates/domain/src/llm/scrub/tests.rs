@@ -128,6 +128,7 @@ fn what_tells_about_the_fault_stays() {
         "uid 3f2504e0-4f89-11d3-9a0c-0305e82c3301 resourceVersion 4123456789",
         "GET http://web:8080/health returned 503",
         "1764040549123 1764040549123456789",
+        "file web-token-1 cannot be read",
     ] {
         assert_eq!(scrub(text), text);
     }
