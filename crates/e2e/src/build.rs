@@ -18,8 +18,11 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Builds `chatcli` and returns where it is.
+/// Builds `chatcli` and returns where it is. `CHATCLI_BINARY` names one that is built already, for example for release.
 pub fn chatcli() -> PathBuf {
+    if let Some(binary) = std::env::var_os("CHATCLI_BINARY") {
+        return PathBuf::from(binary);
+    }
     cargo(&["build", "--quiet", "-p", "chatcli"], None);
     target().join("debug/chatcli")
 }
