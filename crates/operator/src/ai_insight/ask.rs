@@ -74,6 +74,17 @@ pub(super) fn question(insight: &AIInsight, issue: &Issue, attempt: i32) -> Ques
         model: insight.spec.model.clone(),
         attempt,
         failed: issue.status.as_ref().map(|s| s.failed_attempts.clone()).unwrap_or_default(),
-        spent: Usage::default(),
+        spent: spent(insight),
+    }
+}
+
+/// What the analyses of an Issue have cost so far.
+pub(super) fn spent(insight: &AIInsight) -> Usage {
+    let known = insight.status.as_ref().and_then(|status| status.usage).unwrap_or_default();
+    Usage {
+        input_tokens: known.input_tokens,
+        output_tokens: known.output_tokens,
+        cost_usd: known.cost_usd,
+        calls: known.calls,
     }
 }

@@ -1,12 +1,13 @@
 //! The answer, or why there is none, in the status of the AIInsight.
 
 use api::AIInsight;
-use api::ai_insight::AIInsightStatus;
+use api::ai_insight::{AIInsightStatus, LlmUsage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kit::condition::{cut, upsert};
 use kube::{Api, Resource, ResourceExt};
 use ports::server_link::Analysis;
 
+use super::ask::spent;
 use super::error::Error;
 use super::{Controller, MANAGER};
 
@@ -37,6 +38,8 @@ impl<A> Controller<A> {
                 root_cause: analysis.root_cause.clone(),
                 analyzed_attempt: Some(attempt),
                 answered_by: Some(analysis.answered_by.clone()),
+                fallback_reason: analysis.fallback_reason.as_deref().map(|why| cut(why, WHY).to_owned()),
+                usage: total(&current, analysis),
                 conditions: current.status.as_ref().map(|s| s.conditions.clone()).unwrap_or_default(),
                 observed_generation: current.metadata.generation,
                 ..AIInsightStatus::default()
@@ -82,4 +85,17 @@ impl<A> Controller<A> {
         self.events.warning(&written.or(insight).object_ref(&()), reason, "Analyze", why).await;
         Ok(())
     }
+}
+
+/// What all analyses of the Issue have cost, this one included; none where nobody counts.
+fn total(insight: &AIInsight, analysis: &Analysis) -> Option<LlmUsage> {
+    let before = insight.status.as_ref().and_then(|status| status.usage);
+    let Some(usage) = &analysis.usage else { return before };
+    let spent = spent(insight);
+    Some(LlmUsage {
+        input_tokens: spent.input_tokens.saturating_add(usage.input_tokens),
+        output_tokens: spent.output_tokens.saturating_add(usage.output_tokens),
+        cost_usd: spent.cost_usd + usage.cost_usd,
+        calls: spent.calls.saturating_add(usage.calls),
+    })
 }

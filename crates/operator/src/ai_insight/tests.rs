@@ -71,6 +71,35 @@ async fn an_answer_is_written_once_and_a_new_attempt_asks_again() {
 }
 
 #[tokio::test]
+async fn what_an_incident_costs_adds_up_and_is_told_to_the_next_analysis() {
+    use ports::server_link::Usage;
+    let fake = FakeApi::new().with(issue()).with(insight(1));
+    let usage = Usage { input_tokens: 1000, output_tokens: 100, cost_usd: 0.25, calls: 2 };
+    let answered = async |attempt: i32| {
+        let object = fake.get::<AIInsight>("shop", "web-insight").unwrap();
+        let analysis = Analysis {
+            text: "x".into(),
+            answered_by: "BUILTIN".into(),
+            usage: Some(usage.clone()),
+            fallback_reason: (attempt == 1).then(|| "CLAUDEAI (m): HTTP 401".into()),
+            ..Analysis::default()
+        };
+        controller(&fake, &Analyst::default()).answer(&object, &analysis, attempt).await.unwrap();
+        fake.get::<AIInsight>("shop", "web-insight").unwrap()
+    };
+    let first = answered(1).await.status.unwrap();
+    assert_eq!(first.fallback_reason.as_deref(), Some("CLAUDEAI (m): HTTP 401"));
+    fake.edit::<AIInsight>("shop", "web-insight", |i| i["spec"]["attempt"] = json!(2));
+    let second = answered(2).await;
+    let status = second.status.clone().unwrap();
+    assert_eq!(status.fallback_reason, None);
+    let total = status.usage.unwrap();
+    assert_eq!((total.input_tokens, total.output_tokens, total.calls), (2000, 200, 4));
+    let asked = super::ask::question(&second, &fake.get::<Issue>("shop", "web").unwrap(), 3).spent;
+    assert_eq!((asked.input_tokens, asked.calls, asked.cost_usd > 0.49), (2000, 4, true));
+}
+
+#[tokio::test]
 async fn an_answer_that_meets_a_newer_object_is_not_paid_for_twice() {
     let fake = FakeApi::new().with(issue()).with(insight(1));
     let analyst = Analyst::rollback();
