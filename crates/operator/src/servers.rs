@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::{AbortHandle, AbortRegistration};
 use kit::cache::Key;
@@ -112,7 +113,12 @@ struct State {
 pub struct Servers {
     state: Arc<State>,
     files: TlsFiles,
+    /// A stream that is silent for longer is dead.
+    heartbeat: Duration,
 }
+
+/// The usual time; a server says every ten seconds that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -130,7 +136,7 @@ impl Servers {
             new,
             waiting: Mutex::new(Some(waiting)),
         };
-        let servers = Self { state: Arc::new(state), files: TlsFiles::default() };
+        let servers = Self { state: Arc::new(state), files: TlsFiles::default(), heartbeat: HEARTBEAT };
         for link in links {
             let (name, source) = (link.name().to_owned(), Source::of_address(link.name()));
             servers.add(&mut lock(&servers.state.servers), None, name, source, Ok(link));
@@ -142,6 +148,12 @@ impl Servers {
     #[must_use]
     pub fn with_tls_files(self, files: TlsFiles) -> Self {
         Self { files, ..self }
+    }
+
+    /// Notices sooner that a server is silent.
+    #[cfg(test)]
+    pub(crate) fn with_heartbeat(self, heartbeat: Duration) -> Self {
+        Self { heartbeat, ..self }
     }
 
     /// Replaces the servers of an Instance; an empty list forgets them. One that is as it was keeps its connection, one
@@ -177,6 +189,7 @@ impl Servers {
             ca_pem: target.tls.as_ref().and_then(|tls| tls.ca_pem.clone()),
             token: target.token.clone(),
             files: self.files.clone(),
+            heartbeat: self.heartbeat,
             ..Settings::new(&format!("{scheme}://{}", target.address))
         };
         ServerLink::new(settings).map_err(|error| match error {

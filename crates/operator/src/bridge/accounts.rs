@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use kit::cache::Key;
 
 /// An Instance that has had no server for so long is gone for good: nobody vouches for its alerts any more. One that has
-/// not told its account within that time of being there is not waited for when another one's alert is over.
+/// not told its account so long after this process began is not waited for when another one ends an alert of an earlier
+/// life that it may have told as well.
 pub(crate) const GONE_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// Number of a link; never used twice.
@@ -71,16 +72,7 @@ struct Account {
 
 impl Account {
     fn gone(&self, now: Timestamp) -> bool {
-        self.links.is_empty() && self.overdue(now)
-    }
-
-    /// Whether it may still tell something that nobody has heard from it yet.
-    fn outstanding(&self, now: Timestamp) -> bool {
-        !self.complete && !self.overdue(now)
-    }
-
-    fn overdue(&self, now: Timestamp) -> bool {
-        now.duration_since(self.since) >= GONE_AFTER
+        self.links.is_empty() && now.duration_since(self.since) >= GONE_AFTER
     }
 }
 
@@ -89,6 +81,8 @@ impl Account {
 pub(super) struct Accounts {
     links: HashMap<LinkId, Link>,
     of: BTreeMap<Source, Account>,
+    /// When this life of the process was first asked.
+    begun: Option<Timestamp>,
 }
 
 /// What a link's word on an alert counts.
@@ -195,7 +189,8 @@ impl Accounts {
 
     /// Whether nobody is waited for any more.
     pub(super) fn all_had_their_say(&self, now: Timestamp) -> bool {
-        !self.of.values().any(|account| account.outstanding(now))
+        let early = self.begun.is_none_or(|begun| now.duration_since(begun) < GONE_AFTER);
+        !early || self.of.values().all(|account| account.complete)
     }
 
     /// Those that are gone for good; what they told before does not count when they come back.
@@ -208,13 +203,14 @@ impl Accounts {
         gone
     }
 
+    /// Life begins, if it has not yet.
+    pub(super) fn begin_life(&mut self, now: Timestamp) {
+        self.begun.get_or_insert(now);
+    }
+
     /// When time alone changes something the next time.
     pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        self.of
-            .values()
-            .filter(|account| account.links.is_empty() || account.outstanding(now))
-            .filter_map(|account| account.since.checked_add(GONE_AFTER).ok())
-            .filter(|at| *at > now)
-            .min()
+        let without = self.of.values().filter(|account| account.links.is_empty()).map(|account| account.since);
+        without.chain(self.begun).filter_map(|since| since.checked_add(GONE_AFTER).ok()).filter(|at| *at > now).min()
     }
 }

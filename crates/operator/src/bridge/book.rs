@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use api::anomaly::{Anomaly, AnomalyState, AnomalyStatus};
 use domain::incident::{Sighting, Tracked, anomaly_name, hash_hex, signal_name, track};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kit::cache::Key;
 use kube::ResourceExt;
 use ports::server_link::Alert;
@@ -15,6 +15,11 @@ use super::write::{new_anomaly, source_of};
 
 /// Longest identity that an Anomaly can have.
 const MAX_ID: usize = 253;
+/// An alert that begins so soon after its end is looked at again after that time: one Instance, or one replica, may tell
+/// late what the others have seen to end.
+const LATE: SignedDuration = SignedDuration::from_secs(3);
+/// So many ends may be remembered before those that are long past are forgotten.
+const ENDS: usize = 4096;
 
 /// An Anomaly, as far as the bridge looks at it.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ struct Known {
     /// The Instance that it names; it may have been told by others as well.
     source: Source,
     status: Option<AnomalyStatus>,
+    /// An earlier life of this process made it: who told it besides its Instance is not known.
+    inherited: bool,
 }
 
 impl Known {
@@ -41,7 +48,9 @@ struct Entry {
     told_by: BTreeSet<Source>,
     /// Who said so last.
     teller: Option<Source>,
-    /// Since when nobody does.
+    /// When the last one of them said that it is over.
+    cleared: Option<Timestamp>,
+    /// Since when it is over.
     over: Option<Timestamp>,
     /// Whether it is in an Anomaly; one that came and went meanwhile still gets there.
     recorded: bool,
@@ -54,6 +63,8 @@ struct State {
     /// Anomalies by alert.
     anomalies: HashMap<Key, BTreeMap<String, Known>>,
     accounts: Accounts,
+    /// When the end of an alert was recorded, for a moment.
+    ended: HashMap<Key, Timestamp>,
 }
 
 /// The book. Its keys are the namespace of the Anomaly and the identity of the alert.
@@ -67,6 +78,8 @@ pub(super) struct Book {
 pub(super) enum Todo {
     /// Nothing.
     Nothing,
+    /// Nothing before that time.
+    Later(Timestamp),
     /// The Anomaly.
     Create(Box<Anomaly>),
     /// Its state.
@@ -116,7 +129,7 @@ impl Book {
     }
 
     /// A server tells an alert. Returns what to look at.
-    pub(super) fn alert(&self, link: LinkId, mut alert: Alert) -> Option<Key> {
+    pub(super) fn alert(&self, link: LinkId, mut alert: Alert, now: Timestamp) -> Option<Key> {
         // The identity of a foreign server may be a whole sentence.
         if alert.id.len() > MAX_ID {
             alert.id = hash_hex(&[&alert.id], 40);
@@ -135,12 +148,18 @@ impl Book {
             let entry = state.entries.entry(key.clone()).or_default();
             entry.told_by.remove(&source);
             if entry.told_by.is_empty() {
-                entry.over = Some(cleared);
+                entry.cleared = Some(cleared);
                 if let Some(before) = &entry.alert {
                     alert.count = alert.count.max(before.count);
                     alert.last_seen = alert.last_seen.max(before.last_seen);
                 }
                 entry.alert = Some(alert);
+                let State { entries, anomalies, accounts, .. } = &mut *state;
+                if may_end(anomalies.get(&key), accounts, now)
+                    && let Some(entry) = entries.get_mut(&key)
+                {
+                    entry.over = Some(cleared);
+                }
             }
             return Some(key);
         }
@@ -151,6 +170,7 @@ impl Book {
         // One that comes back before its end was recorded is the same fault for the Anomaly that is still open.
         entry.teller = Some(source.clone());
         entry.told_by.insert(source);
+        entry.cleared = None;
         entry.over = None;
         entry.alert = Some(alert);
         Some(key)
@@ -160,20 +180,18 @@ impl Book {
     pub(super) fn synced(&self, link: LinkId, now: Timestamp) -> Vec<Key> {
         let mut state = self.lock();
         let Some((source, told)) = state.accounts.complete(link) else { return Vec::new() };
-        let mut over = Vec::new();
         for (key, entry) in &mut state.entries {
             if !told.contains(key) && entry.told_by.remove(&source) && entry.told_by.is_empty() {
-                entry.over = Some(now);
-                over.push(key.clone());
+                entry.cleared = Some(now);
             }
         }
-        over.extend(settle(&mut state, now));
-        over
+        settle(&mut state, now)
     }
 
     /// Looks at what only time decides. Returns the alerts that are over by that, and when to look again.
     pub(super) fn look(&self, now: Timestamp) -> (Vec<Key>, Option<Timestamp>) {
         let mut state = self.lock();
+        state.accounts.begin_life(now);
         let over = settle(&mut state, now);
         (over, state.accounts.next(now))
     }
@@ -191,10 +209,14 @@ impl Book {
                 count: s.count,
                 ..AnomalyStatus::default()
             }),
+            inherited: false,
         };
         let stated = known.status.as_ref().and_then(|s| s.state);
         let mut state = self.lock();
-        state.anomalies.entry(key.clone()).or_default().insert(anomaly.name_any(), known);
+        let new = !state.entries.contains_key(&key);
+        let all = state.anomalies.entry(key.clone()).or_default();
+        let inherited = all.get(&anomaly.name_any()).map_or(new, |before| before.inherited);
+        all.insert(anomaly.name_any(), Known { inherited, ..known });
         let entry = state.entries.get_mut(&key)?;
         let wanted = if entry.over.is_some() { AnomalyState::Resolved } else { AnomalyState::Firing };
         (stated != Some(wanted)).then_some(key)
@@ -223,7 +245,7 @@ impl Book {
     pub(super) fn taken(&self, alert: &Key, name: &str) {
         let resolved = AnomalyStatus { state: Some(AnomalyState::Resolved), ..AnomalyStatus::default() };
         let source = Source { name: String::new(), namespace: None };
-        let known = Known { uid: None, source, status: Some(resolved) };
+        let known = Known { uid: None, source, status: Some(resolved), inherited: false };
         self.lock().anomalies.entry(alert.clone()).or_default().insert(name.to_owned(), known);
     }
 
@@ -238,9 +260,9 @@ impl Book {
     }
 
     /// What is missing for an alert.
-    pub(super) fn todo(&self, key: &Key) -> Todo {
+    pub(super) fn todo(&self, key: &Key, now: Timestamp) -> Todo {
         let mut state = self.lock();
-        let State { entries, anomalies, .. } = &mut *state;
+        let State { entries, anomalies, ended, .. } = &mut *state;
         let Some(entry) = entries.get_mut(key) else { return Todo::Nothing };
         let all = anomalies.get(key);
         let mut open = all.into_iter().flatten().filter(|(_, known)| known.open());
@@ -253,10 +275,18 @@ impl Book {
             return Todo::Nothing;
         }
         let missing = entry.alert.as_ref().filter(|_| entry.over.is_none() || !entry.recorded);
-        let Some(alert) = missing else {
+        let late = ended.get(key).and_then(|at| at.checked_add(LATE).ok()).filter(|until| *until > now);
+        let Some(alert) = missing.filter(|_| late.is_none() || entry.over.is_none()) else {
             entries.remove(key);
+            ended.insert(key.clone(), now);
+            if ended.len() > ENDS {
+                ended.retain(|_, at| now.duration_since(*at) < LATE);
+            }
             return Todo::Nothing;
         };
+        if let Some(until) = late {
+            return Todo::Later(until);
+        }
         let name = free_name(alert, all);
         Todo::Create(Box::new(new_anomaly(alert, &name, &key.namespace, entry.teller.as_ref())))
     }
@@ -277,47 +307,44 @@ impl Book {
     }
 }
 
-/// Alerts that nobody vouches for any more. That is so for what an earlier life of this process left open and nobody tells
-/// again, and for what only an Instance has told that is gone for good. Such an alert is over when its own Instance had its
-/// say, and everybody else who may have told it too.
+/// Whether an alert that nobody tells any more is over. One that an earlier life of this process has recorded is only when
+/// its own Instance had its say, and everybody else who may have told it too.
+fn may_end(known: Option<&BTreeMap<String, Known>>, accounts: &Accounts, now: Timestamp) -> bool {
+    let mut inherited = known.into_iter().flat_map(BTreeMap::values).filter(|k| k.open() && k.inherited).peekable();
+    inherited.peek().is_none()
+        || (accounts.all_had_their_say(now) && inherited.all(|k| accounts.had_its_say(&k.source, now)))
+}
+
+/// Ends what nobody tells any more: what an account left out, what only an Instance has told that is gone for good, and
+/// what an earlier life of this process left open and nobody tells again. Returns these alerts.
 fn settle(state: &mut State, now: Timestamp) -> Vec<Key> {
-    let State { entries, anomalies, accounts } = state;
+    let State { entries, anomalies, accounts, .. } = state;
     let open = anomalies.values().flat_map(BTreeMap::values).filter(|known| known.open());
     open.for_each(|known| accounts.expect(&known.source, now));
-    let mut over = Vec::new();
-    let all = accounts.all_had_their_say(now);
-    for (key, known) in anomalies.iter() {
-        let mut open = known.values().filter(|known| known.open()).peekable();
-        let untold =
-            entries.get(key).is_none_or(|entry| entry.over.is_none() && vouched(entry, accounts, now).next().is_none());
-        if all && untold && open.peek().is_some() && open.all(|known| accounts.had_its_say(&known.source, now)) {
-            over.push(key.clone());
-        }
-    }
-    for (key, entry) in entries.iter() {
-        // Not in an Anomaly yet: it gets there, and is over.
-        let orphan = entry.over.is_none() && vouched(entry, accounts, now).next().is_none();
-        if all && orphan && !anomalies.get(key).is_some_and(|all| all.values().any(Known::open)) {
-            over.push(key.clone());
-        }
-    }
+    let untold = |entry: &Entry| entry.over.is_none() && entry.told_by.iter().all(|source| accounts.gone(source, now));
+    let told = entries.iter().filter(|(_, entry)| untold(entry)).map(|(key, _)| key);
+    let left = anomalies.iter().filter(|(key, all)| !entries.contains_key(key) && all.values().any(Known::open));
+    let over: Vec<Key> = told
+        .chain(left.map(|(key, _)| key))
+        .filter(|key| may_end(anomalies.get(key), accounts, now))
+        .cloned()
+        .collect();
     for key in &over {
         let entry = entries.entry(key.clone()).or_default();
         entry.told_by.clear();
-        entry.over = Some(now);
+        entry.over = Some(entry.cleared.unwrap_or(now));
     }
     for source in accounts.take_gone(now) {
-        tracing::warn!(instance = %source, "the Instance has no server for {} minutes; nobody vouches for its alerts any more", GONE_AFTER.as_mins());
+        tracing::warn!(
+            instance = %source,
+            "the Instance has had no server for {} minutes; nobody vouches for its alerts any more",
+            GONE_AFTER.as_mins()
+        );
         for entry in entries.values_mut() {
             entry.told_by.remove(&source);
         }
     }
     over
-}
-
-/// Those who say that the alert is there, and are not gone.
-fn vouched<'a>(entry: &'a Entry, accounts: &'a Accounts, now: Timestamp) -> impl Iterator<Item = &'a Source> {
-    entry.told_by.iter().filter(move |source| !accounts.gone(source, now))
 }
 
 fn sighting(entry: &Entry) -> Sighting {

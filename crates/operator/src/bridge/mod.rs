@@ -8,7 +8,8 @@
 //! An alert lives in the namespace of its workload, that of a node in the operator's own. Which Anomaly an alert has is
 //! read from the Anomalies, so a restart loses and doubles nothing. It is over when its Instance says so, or when a full
 //! account of that Instance leaves it out, whichever replica tells it; a server that is away ends nothing. Instances with
-//! the same alert share an Anomaly, which is over when all of them say so. An Instance without servers still vouches for
+//! the same alert share an Anomaly, which is over when all of them say so; what one of them tells late, within seconds of
+//! that, is no new one. An Instance without servers still vouches for
 //! what it told for ten minutes, in which it may come back; then its alerts count as over.
 
 mod accounts;
@@ -122,7 +123,7 @@ impl Bridge {
         match event {
             LinkEvent::Begin => self.book.begin(link),
             LinkEvent::Alert(alert) => {
-                if let Some(key) = self.book.alert(link, *alert) {
+                if let Some(key) = self.book.alert(link, *alert, self.clock.now()) {
                     self.work.add(key);
                 }
             }
@@ -162,8 +163,14 @@ impl Bridge {
     async fn bring(&self, key: &Key) -> Result<(), Error> {
         // Create, then its state: each step looks anew at what is known by then.
         for _ in 0..STEPS {
-            match self.book.todo(key) {
+            let now = self.clock.now();
+            match self.book.todo(key, now) {
                 Todo::Nothing => return Ok(()),
+                Todo::Later(at) => {
+                    let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+                    self.work.add_at(key.clone(), Instant::now() + wait);
+                    return Ok(());
+                }
                 Todo::Create(anomaly) => {
                     let made = match self.create(&anomaly).await {
                         Ok(made) => made,

@@ -75,6 +75,7 @@ struct World {
     store: BTreeMap<String, Anomaly>,
     next_link: LinkId,
     now: Timestamp,
+    restarted: Timestamp,
 }
 
 fn wire(id: u8, over: Option<Timestamp>, now: Timestamp) -> Alert {
@@ -95,7 +96,17 @@ impl World {
             since: t0(),
         };
         let instances = (0..INSTANCES).map(instance).collect();
-        Self { book: Book::new("ops"), instances, store: BTreeMap::new(), next_link: 0, now: t0() }
+        let world = Self {
+            book: Book::new("ops"),
+            instances,
+            store: BTreeMap::new(),
+            next_link: 0,
+            now: t0(),
+            restarted: t0(),
+        };
+        let (over, _) = world.book.look(t0());
+        assert!(over.is_empty());
+        world
     }
 
     /// What the workers of the bridge do.
@@ -104,8 +115,9 @@ impl World {
         while let Some(key) = keys.pop() {
             for step in 0.. {
                 assert!(step < 10, "{key} is never done");
-                match self.book.todo(&key) {
+                match self.book.todo(&key, self.now) {
                     Todo::Nothing => break,
+                    Todo::Later(at) => self.now = at,
                     Todo::Create(anomaly) => {
                         let mut anomaly = *anomaly;
                         anomaly.metadata.uid = Some(format!("uid-{}", self.store.len()));
@@ -119,8 +131,8 @@ impl World {
                         assert_eq!(anomaly.metadata.uid, uid);
                         anomaly.status = Some(AnomalyStatus {
                             state: Some(tracked.state),
-                            last_seen: tracked.last_seen.clone(),
-                            count: tracked.count,
+                            last_seen: Some(tracked.last_seen.clone()),
+                            count: Some(tracked.count),
                             resolved_at: tracked.resolved_at.clone(),
                             ..AnomalyStatus::default()
                         });
@@ -133,7 +145,7 @@ impl World {
     }
 
     fn tell(&mut self, link: LinkId, alert: Alert) {
-        let key = self.book.alert(link, alert);
+        let key = self.book.alert(link, alert, self.now);
         self.work(key);
     }
 
@@ -172,15 +184,14 @@ impl World {
 
     fn look(&mut self) {
         for instance in &mut self.instances {
-            if self.now.duration_since(instance.since) < GONE_AFTER {
-                continue;
-            }
-            // Gone for good, or not waited for any more.
-            if instance.links.is_none() {
+            if instance.links.is_none() && self.now.duration_since(instance.since) >= GONE_AFTER {
+                // Gone for good.
                 instance.said.clear();
+                instance.said_before.clear();
                 instance.complete = false;
             }
-            if instance.links.is_none() || !instance.complete {
+            if !instance.complete && self.now.duration_since(self.restarted) >= GONE_AFTER {
+                // Not waited for any more.
                 instance.said_before.clear();
             }
         }
@@ -283,6 +294,7 @@ impl World {
 
     fn restart(&mut self) {
         self.book = Book::new("ops");
+        self.restarted = self.now;
         let mut keys = Vec::new();
         for anomaly in self.store.values() {
             keys.extend(self.book.anomaly(anomaly));

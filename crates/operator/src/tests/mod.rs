@@ -2,5 +2,6 @@
 //! tells what it sees, and a clock that runs only when nothing else does.
 
 mod faults;
+mod links;
 mod pipeline;
 pub(crate) mod world;
