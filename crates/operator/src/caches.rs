@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kit::cache::{Cache, Hub, config};
 use kube::{Api, Client};
 
-use crate::{approval, issue, remediation_plan};
+use crate::{approval, instance, issue, remediation_plan};
 
 /// The caches; they run on every replica, so that a new leader begins at once.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ pub struct Caches {
     pub(crate) policies: Cache<ApprovalPolicy>,
     pub(crate) reports: Cache<PostMortem>,
     pub(crate) deployments: Cache<Deployment>,
+    pub(crate) instances: instance::Caches,
 }
 
 impl Caches {
@@ -32,6 +33,7 @@ impl Caches {
             policies: hub.cache(Api::all(client.clone()), config(), |_| {}),
             reports: hub.cache(Api::all(client.clone()), config(), |report| report.status = None),
             deployments: hub.cache(Api::all(client.clone()), config(), only_name),
+            instances: instance::Caches::start(hub, client),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod approval;
 mod bridge;
 mod caches;
 mod definitions;
+pub mod instance;
 pub mod issue;
 pub mod remediation_plan;
 mod servers;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub max_attempts: i32,
     /// How long an analysis may take before people are told.
     pub analysis_deadline: SignedDuration,
+    /// Of the Instances.
+    pub instances: instance::Settings,
 }
 
 /// Starts the controllers. Only on the leader, and only when the caches are filled.
@@ -44,6 +47,7 @@ pub fn start(client: &Client, settings: &Settings, caches: &Caches, servers: &Se
     let bridge = controllers(client, settings, caches, servers.clone(), events, env);
     // Last, so that whoever acts on a new Anomaly is there.
     bridge.follow(servers, env);
+    instance::start(client.clone(), settings.instances.clone(), &caches.instances, servers, events.clone(), env);
 }
 
 /// Everything but the links: `ask` is whom to ask.

@@ -209,6 +209,7 @@ impl Life {
                 stability: SignedDuration::from_secs(10),
                 max_attempts: 3,
                 analysis_deadline: SignedDuration::from_secs(120),
+                instances: crate::instance::tests::settings(),
             };
             let events = Events::new(fake.client(), "test");
             let bridge = controllers(&fake.client(), &settings, &caches, self.analyst.clone(), &events, &env);
