@@ -11,6 +11,7 @@ use super::flags::{Given, OrNone, text, truth};
 
 /// Flags of the access.
 #[derive(clap::Args, Debug, Default)]
+#[group(skip)]
 pub struct Flags {
     /// File with the bearer token that callers must show; read again when it changes
     #[arg(long, env = "CHATCLI_SERVER_TOKEN_FILE", value_name = "FILE", value_parser = text)]

@@ -22,6 +22,7 @@ const MAY_I: Duration = Duration::from_secs(15);
 
 /// Who this replica is.
 #[derive(clap::Args, Debug)]
+#[group(skip)]
 pub struct Flags {
     /// Name of the Instance; with --pod-name and --pod-namespace, one replica of several tells the alerts
     #[arg(long, env = "CHATCLI_INSTANCE", value_name = "NAME", value_parser = text)]

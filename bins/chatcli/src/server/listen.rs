@@ -20,6 +20,7 @@ const BURST: u32 = 30;
 
 /// Flags of the ports and their limits.
 #[derive(clap::Args, Debug)]
+#[group(skip)]
 pub struct Flags {
     /// Port of gRPC, 50051 unless said otherwise
     #[arg(long, env = "CHATCLI_SERVER_PORT", value_name = "PORT", value_parser = number("CHATCLI_SERVER_PORT", 1..=65_535_u16))]

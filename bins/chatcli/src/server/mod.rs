@@ -148,3 +148,6 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     tracing::info!(grpc = %bind, metrics = ?args.listen.metrics(), "listening");
     process::ended(watch.run(GRACE).await)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@ const FILE: &str = "--watch-config (CHATCLI_WATCH_CONFIG)";
 
 /// Flags of what is watched.
 #[derive(clap::Args, Debug, Default)]
+#[group(skip)]
 pub struct Flags {
     /// File that names the workloads to watch; read again when it changes
     #[arg(long, env = "CHATCLI_WATCH_CONFIG", value_name = "FILE", value_parser = text)]
