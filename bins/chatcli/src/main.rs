@@ -1,5 +1,6 @@
 //! Composition root: which command, how it logs, how it ends.
 
+mod crds;
 mod operator;
 mod process;
 mod server;
@@ -41,8 +42,8 @@ enum Command {
     Server(server::Args),
     /// Runs the controllers: from alerts to Issues, plans, their execution and the report
     Operator(operator::Args),
-    /// Prints the CustomResourceDefinitions: chatcli crds | kubectl apply -f -
-    Crds,
+    /// Prints the CustomResourceDefinitions, or applies them: chatcli crds | kubectl apply -f -
+    Crds(crds::Args),
 }
 
 #[tokio::main]
@@ -59,7 +60,7 @@ async fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Server(args) => Box::pin(server::run(args)).await,
         Command::Operator(args) => Box::pin(operator::run(args)).await,
-        Command::Crds => crds(),
+        Command::Crds(args) => Box::pin(crds::run(args)).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,20 +68,5 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-fn crds() -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut text = String::new();
-    for (_, manifest) in api::crds::manifests()? {
-        text.push_str("---\n");
-        text.push_str(manifest.trim_end());
-        text.push('\n');
-    }
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has read enough: `chatcli crds | head`.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
     }
 }

@@ -26,6 +26,13 @@ pub async fn connect(
     Ok(client::connect(&settings, metrics).await?)
 }
 
+/// The kubeconfig that kubectl would take, if there is one.
+pub fn found_kubeconfig() -> Option<PathBuf> {
+    let named = std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
+    named.or(home).filter(|path| path.is_file())
+}
+
 /// Runs a process that SIGTERM and SIGINT end in order; a second signal ends it at once.
 pub async fn heeding_signals(
     supervisor: &Supervisor,

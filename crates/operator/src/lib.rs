@@ -9,6 +9,7 @@ pub mod approval;
 mod bridge;
 mod caches;
 mod definitions;
+pub mod install;
 pub mod instance;
 pub mod issue;
 pub mod remediation_plan;
