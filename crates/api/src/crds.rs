@@ -44,6 +44,8 @@ pub fn objects() -> Vec<(String, Value)> {
         let name = crd.metadata.name.clone().unwrap_or_default();
         let mut value = json!(crd);
         conditions_are_maps(&mut value);
+        // The order must not depend on whether another crate of the build asks serde_json to keep that of insertion.
+        value.sort_all_objects();
         (name, value)
     };
     all().into_iter().map(object).collect()

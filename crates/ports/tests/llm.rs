@@ -1,6 +1,8 @@
 //! Every provider of the contract against a server that speaks its format: it answers, the key is wrong, it is rate limited,
 //! silent, broken, down. `cargo test -p ports --test llm -- --nocapture matrix` prints the table.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "tests may panic")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,7 +67,8 @@ struct Bench {
     now: Arc<Mutex<Timestamp>>,
 }
 
-fn bench(vars: Vars, provider: &str) -> Bench {
+fn bench(vars: impl Into<Vars>, provider: &str) -> Bench {
+    let vars: Vars = vars.into();
     let (waits, now) = (Waits::default(), Arc::new(Mutex::new("2025-11-25T03:00:00Z".parse::<Timestamp>().unwrap())));
     let (log, clock) = (waits.clone(), now.clone());
     let time = Time::new(move || *clock.lock().unwrap()).waiting(move |wait| {
@@ -304,7 +307,8 @@ async fn a_model_of_ones_own_needs_no_key_and_addresses_are_taken_as_people_writ
 #[tokio::test]
 async fn other_doors_of_the_same_providers_open() {
     let server = LlmServer::start(says(GOOD)).await;
-    let cases: [(&str, &str, &[(&str, &str)]); 4] = [
+    type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+    let cases: [Case; 4] = [
         ("CLAUDEAI", "/v1/messages", &[("ANTHROPIC_OAUTH_TOKEN", KEY), ("ANTHROPIC_BASE_URL", "")]),
         ("BEDROCK", "/converse", &[("AWS_BEARER_TOKEN_BEDROCK", KEY), ("BEDROCK_BASE_URL", "")]),
         (
@@ -327,7 +331,7 @@ async fn other_doors_of_the_same_providers_open() {
             let is_url = name.ends_with("_URL");
             ((*name).to_owned(), if is_url { format!("{}{value}", server.url()) } else { (*value).to_owned() })
         });
-        let outcome = bench(vars.collect(), provider).analyse(WITHIN).await;
+        let outcome = bench(vars.collect::<Vars>(), provider).analyse(WITHIN).await;
         assert_eq!(by(&outcome).name(), provider, "{outcome:?}");
         assert!(server.seen().pop().unwrap().path.ends_with(path));
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use domain::llm::{Class, Failure};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -144,13 +143,10 @@ pub(super) fn encoded(text: &str) -> String {
     out
 }
 
-/// Whether a key is there and shows itself; only for tests and signatures.
-pub(super) fn shown(key: &Key) -> &str {
-    key.expose_secret()
-}
-
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]
@@ -161,8 +157,8 @@ mod tests {
             r#"{"AccessKeyId":"ASIA1","SecretAccessKey":"s/+=","Token":"t","Expiration":"2025-11-25T04:00:00Z"}"#;
         for text in [xml, json] {
             let (keys, end) = understood(text).unwrap();
-            assert_eq!((shown(&keys.id), shown(&keys.secret)), ("ASIA1", "s/+="));
-            assert_eq!(keys.session.as_ref().map(shown), Some("t"));
+            assert_eq!((keys.id.expose_secret(), keys.secret.expose_secret()), ("ASIA1", "s/+="));
+            assert_eq!(keys.session.as_ref().map(ExposeSecret::expose_secret), Some("t"));
             assert_eq!(end.to_string(), "2025-11-25T04:00:00Z");
         }
         assert!(understood("<html>").is_none() && understood("{}").is_none());
