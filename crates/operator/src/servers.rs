@@ -257,7 +257,9 @@ impl Servers {
     fn tell(&self, instance: &Key) {
         // A listener may ask for the states, or listen itself.
         let listeners = lock(&self.state.changed).clone();
-        listeners.iter().for_each(|listener| listener(instance));
+        for listener in &listeners {
+            listener(instance);
+        }
     }
 
     /// Takes in what a link tells about its server.
@@ -287,7 +289,9 @@ impl Servers {
         }
         if reached {
             let listeners = lock(&self.state.reached).clone();
-            listeners.iter().for_each(|listener| listener());
+            for listener in &listeners {
+                listener();
+            }
         }
     }
 

@@ -117,10 +117,12 @@ pub fn issue_leaf(
     let mut parameters = parameters(first, now, lifetime)?;
     for name in names {
         let wrong = || IssueError::Name { name: name.clone() };
+        // The dot at the end of a whole name is no part of it in a certificate.
+        let name = name.trim_end_matches('.').to_owned();
         parameters.subject_alt_names.push(match name.parse::<IpAddr>() {
             Ok(ip) => SanType::IpAddress(ip),
             Err(_) if rustls::pki_types::ServerName::try_from(name.as_str()).is_ok() => {
-                SanType::DnsName(name.clone().try_into().map_err(|_| wrong())?)
+                SanType::DnsName(name.try_into().map_err(|_| wrong())?)
             }
             Err(_) => return Err(wrong()),
         });

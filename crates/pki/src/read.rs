@@ -53,7 +53,7 @@ pub(crate) fn certificates(pem: Option<&[u8]>, field: Field) -> Result<Vec<Certi
         }
     }
     if certificates.is_empty() {
-        let text = match (field, others.iter().any(private)) {
+        let text = match (field, others.iter().copied().any(private)) {
             (Field::Ca, _) => "failed to parse CA certificate".to_owned(),
             (_, true) => "tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched".to_owned(),
             (_, false) => "tls: failed to find any PEM data in certificate input".to_owned(),
@@ -69,7 +69,7 @@ pub(crate) fn certificates(pem: Option<&[u8]>, field: Field) -> Result<Vec<Certi
     Ok(certificates)
 }
 
-fn private(kind: &SectionKind) -> bool {
+fn private(kind: SectionKind) -> bool {
     matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
 }
 

@@ -23,7 +23,7 @@ pub enum Error {
         source: kube::Error,
     },
     /// There is no server to ask.
-    #[error("this operator has no AI server")]
+    #[error("no ready Instance found: this operator has no AI server")]
     NoServer,
     /// No server answered.
     #[error("no analysis: {why}")]

@@ -19,7 +19,7 @@ const INSTANCES: usize = 3;
 const REPLICAS: usize = 2;
 const ALERTS: u8 = 5;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Op {
     Fire(usize, u8),
     Resolve(usize, u8),

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::{Servers, Target, TrustOf};
 
 const NAME: &str = "brain.ops.svc.cluster.local";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until something is so.
 async fn until(what: &str, mut so: impl FnMut() -> bool) {

@@ -19,6 +19,7 @@ impl ServerLink {
     /// Tells everything to `sender` until its receiver is gone. `now` is asked for the time of alerts that bring none.
     pub async fn run(&self, sender: Sender<LinkEvent>, now: impl Fn() -> Timestamp + Send) {
         let mut delay = FIRST_DELAY;
+        let mut before = String::new();
         loop {
             let mut useful = false;
             let ended = match self.stream(&sender, &now, &mut useful).await {
@@ -38,8 +39,15 @@ impl ServerLink {
             // Whatever is left of the connection may be a black hole.
             self.hang_up();
             let wait = delay.mul_f64(rand::random_range(0.6..1.0));
-            tracing::warn!(server = self.name(), retry_in_ms = wait.as_millis(), "the link is down: {ended}");
-            if sender.send(LinkEvent::Disconnected { why: ended.brief() }).await.is_err() {
+            let (said, why) = (ended.to_string(), ended.brief());
+            // The same trouble is told once; that it is over is told when the stream is there again.
+            if useful || said != before {
+                tracing::warn!(server = self.name(), retry_in_ms = wait.as_millis(), "the link is down: {said}");
+            } else {
+                tracing::debug!(server = self.name(), retry_in_ms = wait.as_millis(), "the link is still down: {said}");
+            }
+            before = said;
+            if sender.send(LinkEvent::Disconnected { why }).await.is_err() {
                 return;
             }
             tokio::time::sleep(wait).await;
@@ -92,7 +100,10 @@ impl ServerLink {
                     // From here on it tells everything that fires, as if the stream had just begun.
                     let begins = standby && !state.standby;
                     standby = state.standby;
-                    *useful |= standby;
+                    if standby && !*useful {
+                        *useful = true;
+                        tracing::info!(server = self.name(), "connected; another replica raises the alerts");
+                    }
                     tell(sender, LinkEvent::State(state)).await?;
                     if begins {
                         tell(sender, LinkEvent::Begin).await?;

@@ -13,7 +13,11 @@ use std::time::Duration;
 
 use futures::Stream;
 use proto::v1::chat_cli_service_server::{ChatCliService, ChatCliServiceServer};
-use proto::v1::*;
+use proto::v1::{
+    AgenticStepRequest, AgenticStepResponse, AlertEvent, AnalyzeIssueRequest, AnalyzeIssueResponse, GetAlertsRequest,
+    GetAlertsResponse, GetServerInfoRequest, GetServerInfoResponse, GetWatcherStatusRequest, GetWatcherStatusResponse,
+    HealthRequest, HealthResponse, ObjectRef, ServerState, WatchAlertsRequest, WatcherAlert,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
@@ -143,6 +147,9 @@ impl Brain {
     }
 
     /// Serves until the answer is dropped; connections that are open then stay, cut them by a [`Wire`].
+    ///
+    /// # Panics
+    /// When the port is taken, or the certificate is none.
     pub async fn serve(self: &Arc<Self>, serving: Serving) -> Running {
         let listener = TcpListener::bind(("127.0.0.1", serving.port)).await.expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -32,6 +32,9 @@ pub struct Wire {
 
 impl Wire {
     /// A whole wire to that server.
+    ///
+    /// # Panics
+    /// When no port is free.
     pub async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

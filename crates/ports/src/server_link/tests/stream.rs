@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use testkit::brain::{Brain, Mode, Serving, Truth, Wire, alert};
 use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -11,7 +11,7 @@ use super::*;
 struct Heard {
     link: ServerLink,
     events: mpsc::Receiver<LinkEvent>,
-    _task: AbortOnDropHandle<()>,
+    _tasks: JoinSet<()>,
 }
 
 impl Heard {
@@ -19,8 +19,9 @@ impl Heard {
         let link = ServerLink::new(settings).unwrap();
         let (sender, events) = mpsc::channel(64);
         let running = link.clone();
-        let task = tokio::spawn(async move { running.run(sender, now).await });
-        Self { link, events, _task: AbortOnDropHandle::new(task) }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { running.run(sender, now).await });
+        Self { link, events, _tasks: tasks }
     }
 
     async fn next(&mut self) -> LinkEvent {
