@@ -86,7 +86,9 @@ impl Audit {
             }
             let lost = self.lost.swap(0, Ordering::Relaxed);
             if lost > 0 {
-                batch.push_str(&format!("{{\"time\":\"{}\",\"event\":\"lost\",\"lines\":{lost}}}\n", self.now()));
+                let note = serde_json::json!({"time": self.now(), "event": "lost", "lines": lost});
+                batch.push_str(&note.to_string());
+                batch.push('\n');
             }
             let written = async {
                 file.write_all(batch.as_bytes()).await?;

@@ -56,12 +56,11 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     /// Takes a token; else says when there will be one.
     pub(crate) fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens = match table.buckets.get(key) {
-            Some(bucket) => self.tokens(*bucket, now),
-            None => {
-                self.make_room(&mut table, now);
-                self.burst
-            }
+        let tokens = if let Some(bucket) = table.buckets.get(key) {
+            self.tokens(*bucket, now)
+        } else {
+            self.make_room(&mut table, now);
+            self.burst
         };
         let (left, answer) = if tokens >= 1.0 { (tokens - 1.0, Ok(())) } else { (tokens, Err(self.wait(tokens))) };
         table.buckets.insert(key.clone(), Bucket { tokens: left, at: now });

@@ -205,6 +205,7 @@ mod tests {
         path
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "as the fields are")]
     fn given(path: &Path) -> Option<Given<String>> {
         Some(Given(Some(path.display().to_string())))
     }

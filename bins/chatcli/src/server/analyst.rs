@@ -14,8 +14,10 @@ const WITHIN: Duration = Duration::from_secs(40);
 
 /// What the rules and the language models say. It always answers: where no model does, the rules alone, with the reason.
 pub async fn answer(llm: &Llm, ask: &Ask, diagnosis: Diagnosis, evidence: Option<&Evidence>) -> Analysis {
-    let sections = material(ask, &diagnosis, evidence);
-    let outcome = llm.analyse(ask, &sections, WITHIN).await;
+    let outcome = match evidence {
+        Some(_) => llm.analyse(ask, &material(ask, &diagnosis, evidence), WITHIN).await,
+        None => llm.unasked(ask),
+    };
     let usage = (outcome.usage.calls > 0).then_some(outcome.usage);
     let fallback = outcome.fallback_reason;
     let Some((answer, provider, model)) = outcome.answer else {
@@ -57,5 +59,10 @@ mod tests {
         let why = said.fallback.expect("no reason");
         assert!(why.contains("CLAUDEAI") && why.contains("ANTHROPIC_API_KEY") && why.contains("remedy"), "{why}");
         assert_eq!(said.diagnosis, ours);
+        let nothing_seen =
+            Llm::from_env(&|name| (name == "ANTHROPIC_API_KEY").then(|| "k".into()), "CLAUDEAI", "", time());
+        let said = answer(&nothing_seen, &ask, ours, None).await;
+        let why = said.fallback.expect("no reason");
+        assert!(why.contains("nothing was seen of the workload") && said.usage.is_none(), "{why}");
     }
 }

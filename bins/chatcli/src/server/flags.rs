@@ -40,9 +40,13 @@ where
     }
 }
 
-/// Any text.
+/// Any text on one line.
 pub fn text(text: &str) -> Result<Given<String>, String> {
-    Ok(Given(Some(text.trim().to_owned()).filter(|text| !text.is_empty())))
+    let text = text.trim();
+    if text.contains(char::is_control) {
+        return Err("it has more than one line; remedy: write it on one line, or leave it out".to_owned());
+    }
+    Ok(Given(Some(text.to_owned()).filter(|text| !text.is_empty())))
 }
 
 /// Yes or no.
@@ -82,6 +86,8 @@ mod tests {
         assert_eq!((truth("X")("TRUE"), truth("X")(""), truth("X")("no")), (Ok(true), Ok(false), Ok(false)));
         assert!(truth("X")("maybe").unwrap_err().contains("remedy"));
         assert_eq!(address("localhost").unwrap().0.unwrap().to_string(), "127.0.0.1");
+        assert_eq!((text(" a\n"), text("")), (Ok(Given(Some("a".into()))), Ok(Given(None))));
+        assert!(text("a\nb").unwrap_err().contains("remedy"));
         assert!(address("0.0.0.0:1").unwrap_err().contains("without a port"));
     }
 }

@@ -14,7 +14,7 @@ use super::flags::{Given, OrNone, text};
 use super::watcher::Watcher;
 
 /// How long a replica waits for its own first look before it takes part: whoever takes over should know everything.
-const FIRST_LOOK: Duration = Duration::from_secs(60);
+const FIRST_LOOK: Duration = Duration::from_mins(1);
 /// How often it is looked whether the first look is over.
 const CHECK: Duration = Duration::from_millis(100);
 /// How often a replica that waits looks whether it may take part at all.

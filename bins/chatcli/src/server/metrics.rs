@@ -129,10 +129,13 @@ impl Collector for Now {
     }
 }
 
+/// A number of a workload.
+type Count = fn(&detector::Fleet) -> i64;
+
 impl Now {
     fn pods(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let fleet = self.watcher.fleet();
-        let gauges: [(&str, &str, fn(&detector::Fleet) -> i64); 2] = [
+        let gauges: [(&str, &str, Count); 2] = [
             ("watcher_pods_ready", "Pods that are ready, by workload", |fleet| fleet.ready as i64),
             ("watcher_pods_desired", "Pods that are wished for, by workload", |fleet| i64::from(fleet.desired)),
         ];

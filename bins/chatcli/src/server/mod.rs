@@ -132,18 +132,17 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     supervisor.spawn("grpc", server.run(grpc_listener));
     supervisor.spawn("files", files::follow(guard.reloads, token.clone()));
     supervisor.spawn("state", watcher::tell(watcher.clone(), token.clone()));
-    match plan {
-        Some(plan) => {
-            let client = process::connect(args.kubeconfig, args.context, &metrics).await?;
-            if let Some(seat) = seat {
-                let (metrics, watcher, token) = (metrics.clone(), watcher.clone(), token.clone());
-                supervisor.spawn("watch-lease", lease::hold(seat, client.clone(), metrics, watcher, token));
-            }
-            let env = Env { supervisor: supervisor.clone(), metrics: metrics.clone(), clock: Arc::new(SystemClock) };
-            let targets = targets::run(plan, client, env, watcher);
-            supervisor.spawn("targets", async { targets.await.map_err(|error| format!("{error:#}")) });
+    if let Some(plan) = plan {
+        let client = process::connect(args.kubeconfig, args.context, &metrics).await?;
+        if let Some(seat) = seat {
+            let (metrics, watcher, token) = (metrics.clone(), watcher.clone(), token.clone());
+            supervisor.spawn("watch-lease", lease::hold(seat, client.clone(), metrics, watcher, token));
         }
-        None => tracing::info!("no target is named: nothing is watched, questions are answered"),
+        let env = Env { supervisor: supervisor.clone(), metrics: metrics.clone(), clock: Arc::new(SystemClock) };
+        let targets = targets::run(plan, client, env, watcher);
+        supervisor.spawn("targets", async { targets.await.map_err(|error| format!("{error:#}")) });
+    } else {
+        tracing::info!("no target is named: nothing is watched, questions are answered");
     }
     tracing::info!(grpc = %bind, metrics = ?args.listen.metrics(), "listening");
     process::ended(watch.run(GRACE).await)

@@ -188,7 +188,7 @@ async fn one_replica_tells_and_the_other_takes_over_when_it_goes() {
     let (first, a) = start("prod-0");
     until(&a, |state| !state.standby).await;
     let (second, b) = start("prod-1");
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(b.states().borrow().standby && !a.states().borrow().standby);
     first.supervisor.token().cancel();
     until(&b, |state| !state.standby).await;
