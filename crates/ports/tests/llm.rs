@@ -17,6 +17,8 @@ const GOOD: &str = r#"{"statement":"The image is missing","class":"ImageNotFound
 const WITHIN: Duration = Duration::from_mins(1);
 
 type Vars = BTreeMap<String, String>;
+/// A provider, the path that it is asked at, and its variables.
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Variables of a provider at an address.
 fn at(provider: Provider, url: &str) -> Vars {
@@ -307,7 +309,6 @@ async fn a_model_of_ones_own_needs_no_key_and_addresses_are_taken_as_people_writ
 #[tokio::test]
 async fn other_doors_of_the_same_providers_open() {
     let server = LlmServer::start(says(GOOD)).await;
-    type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
     let cases: [Case; 4] = [
         ("CLAUDEAI", "/v1/messages", &[("ANTHROPIC_OAUTH_TOKEN", KEY), ("ANTHROPIC_BASE_URL", "")]),
         ("BEDROCK", "/converse", &[("AWS_BEARER_TOKEN_BEDROCK", KEY), ("BEDROCK_BASE_URL", "")]),

@@ -69,7 +69,8 @@ pub fn merge(mut diagnosis: Diagnosis, evidence: Option<&Evidence>, said: &Said)
         }
     }
     for advice in &answer.recommendations {
-        advise(&mut diagnosis, advice.clone());
+        // Its words may be those of a log: people must see whose advice it is.
+        advise(&mut diagnosis, format!("{model}: {advice}"));
     }
     diagnosis
 }

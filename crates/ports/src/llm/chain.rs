@@ -95,6 +95,20 @@ impl Llm {
         outcome
     }
 
+    /// What comes of a question that gives a model nothing to judge: no call, and the reason where one was to be asked.
+    pub fn unasked(&self, ask: &Ask) -> Outcome {
+        let reason = match self.links(ask) {
+            Err(reason) => reason.map(|problem| problem.to_string()),
+            Ok(links) => links.first().map(|link| {
+                let why = self.usable(link).err().unwrap_or_else(|| {
+                    "it was not asked, because nothing was seen of the workload that a model could judge".to_owned()
+                });
+                format!("{} ({}): {why}", link.provider, link.model)
+            }),
+        };
+        Outcome { answer: None, usage: Usage::default(), fallback_reason: reason }
+    }
+
     /// Whom to ask, in this order; an error when nobody is to be asked, with the reason unless that is as wished.
     fn links(&self, ask: &Ask) -> Result<Vec<Link>, Option<Problem>> {
         if let Some(problem) = &self.settings.fatal {
