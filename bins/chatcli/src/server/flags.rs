@@ -27,7 +27,8 @@ where
 {
     move |text| {
         let text = text.trim();
-        if text.is_empty() {
+        // A Service called chatcli-server makes Kubernetes put its own address into CHATCLI_SERVER_PORT of every pod beside it.
+        if text.is_empty() || text.starts_with("tcp://") {
             return Ok(Given(None));
         }
         text.parse().ok().filter(|value| range.contains(value)).map(|value| Given(Some(value))).ok_or_else(|| {
@@ -78,6 +79,7 @@ mod tests {
     fn empty_is_none_and_wrong_is_named() {
         let port = number("CHATCLI_SERVER_PORT", 1..=65_535_u16);
         assert_eq!(port(" "), Ok(Given(None)));
+        assert_eq!(port("tcp://10.0.0.1:50051"), Ok(Given(None)));
         assert_eq!(port("7"), Ok(Given(Some(7))));
         for wrong in ["0", "65536", "-1", "x", "7.0"] {
             let said = port(wrong).unwrap_err();

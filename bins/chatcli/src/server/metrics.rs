@@ -70,7 +70,6 @@ pub fn register(metrics: &kit::metrics::Metrics, calls: &grpc::Metrics, watcher:
         calls.register(registry);
         watcher.llm().metrics().register(registry);
         watcher.looks().register(registry);
-        watcher.llm().metrics().register(registry);
         let llm = watcher.llm().state();
         let build =
             [("version", env!("CARGO_PKG_VERSION").to_owned()), ("provider", llm.provider), ("model", llm.model)];

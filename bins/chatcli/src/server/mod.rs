@@ -98,8 +98,10 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     let time = Time::new(|| SystemClock.now());
     let llm = Llm::from_env(&variable, &provider, &args.model.given().unwrap_or_default(), time)
         .telling_at_most(plan.as_ref().and_then(|plan| plan.context_chars));
-    for problem in llm.problems() {
-        tracing::warn!(provider, "{problem}; BUILTIN answers meanwhile");
+    let problems: std::collections::BTreeSet<String> =
+        llm.problems().iter().map(ToString::to_string).chain([llm.state().problem]).collect();
+    for problem in problems.iter().filter(|problem| !problem.is_empty()) {
+        tracing::warn!(provider, "{problem}; BUILTIN answers for who cannot");
     }
     let watcher = Arc::new(Watcher::new(llm, plan.is_some(), seat.is_some()));
 

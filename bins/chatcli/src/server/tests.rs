@@ -143,6 +143,7 @@ async fn what_is_watched_changes_with_its_file_and_a_broken_one_changes_nothing(
     file.write("targets: [{name: web, namespace: shop}]");
     let args = parse(&["--watch-config", &file.0.display().to_string()]).unwrap();
     let (env, watcher) = (env(), watcher(false));
+    super::metrics::register(&env.metrics, &grpc::Metrics::default(), &watcher);
     let plan = args.targets.read().unwrap().unwrap();
     let running = targets::run(plan, api.client(), env.clone(), watcher.clone());
     env.supervisor.spawn("targets", async { running.await.map_err(|error| error.to_string()) });
@@ -152,6 +153,24 @@ async fn what_is_watched_changes_with_its_file_and_a_broken_one_changes_nothing(
     let only = |state: &grpc::ServerState, name: &str| matches!(&state.targets[..], [target] if target.name == name && target.looked_at);
     until(&watcher, |state| only(state, "web") && state.targets[0].problem.is_empty()).await;
     assert_eq!(watcher.in_words(), "1 workloads with 0 pods in 1 targets of shop, 0 open alerts");
+    let text = env.metrics.render();
+    for line in [
+        r#"test_watcher_pods_desired{namespace="shop",deployment="web",kind="Deployment"} 0"#,
+        r#"test_watcher_pods_ready{namespace="shop",deployment="web",kind="Deployment"} 0"#,
+        r#"test_watcher_pod_restarts_total{target="Deployment/shop/web"} 0"#,
+        r#"test_watcher_collection_duration_seconds_count{target="Deployment/shop/web"} 1"#,
+        r#"test_watcher_collection_errors_total{target="Deployment/shop/web"} 0"#,
+        r#"provider="BUILTIN""#,
+        "test_watcher_targets_monitored 1",
+        "test_server_uptime_seconds",
+    ] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
+    let mut names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "a family is there twice:\n{text}");
     let (_, mut before) = watcher.watch();
 
     file.write("targets: [{name: db, namespace: shop}]");
