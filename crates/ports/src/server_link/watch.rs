@@ -19,7 +19,7 @@ impl ServerLink {
     /// Tells everything to `sender` until its receiver is gone. `now` is asked for the time of alerts that bring none.
     pub async fn run(&self, sender: Sender<LinkEvent>, now: impl Fn() -> Timestamp + Send) {
         let mut delay = FIRST_DELAY;
-        let mut before = String::new();
+        let mut why = String::new();
         loop {
             let mut useful = false;
             let ended = match self.stream(&sender, &now, &mut useful).await {
@@ -39,14 +39,18 @@ impl ServerLink {
             // Whatever is left of the connection may be a black hole.
             self.hang_up();
             let wait = delay.mul_f64(rand::random_range(0.6..1.0));
-            let (said, why) = (ended.to_string(), ended.brief());
-            // The same trouble is told once; that it is over is told when the stream is there again.
-            if useful || said != before {
-                tracing::warn!(server = self.name(), retry_in_ms = wait.as_millis(), "the link is down: {said}");
+            // The same trouble is told once, whatever the time is that it has in its text.
+            if useful || without_digits(&ended.brief()) != without_digits(&why) {
+                why = ended.brief();
+                tracing::warn!(server = self.name(), retry_in_ms = wait.as_millis(), "the link is down: {ended}");
             } else {
-                tracing::debug!(server = self.name(), retry_in_ms = wait.as_millis(), "the link is still down: {said}");
+                tracing::debug!(
+                    server = self.name(),
+                    retry_in_ms = wait.as_millis(),
+                    "the link is still down: {ended}"
+                );
             }
-            before = said;
+            let why = why.clone();
             if sender.send(LinkEvent::Disconnected { why }).await.is_err() {
                 return;
             }
@@ -157,6 +161,10 @@ impl ServerLink {
             }
         }
     }
+}
+
+fn without_digits(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 async fn tell(sender: &Sender<LinkEvent>, event: LinkEvent) -> Result<(), Closed> {
