@@ -33,7 +33,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let image = PathBuf::from("target/chatcli-image.tar");
     let (reference, size) = crate::image::shipped(&image)?;
-    row("image, as a node downloads it", &format!("{:.1} MB", size as f64 / 1e6), "60 MB (aim 30 MB)", size < 60_000_000);
+    row(
+        "image, as a node downloads it",
+        &format!("{:.1} MB", size as f64 / 1e6),
+        "60 MB (aim 30 MB)",
+        size < 60_000_000,
+    );
     let node = cluster::local::up("bench-node", Mode::Node)?;
     let installed = installed(&node, &image);
     cluster::down("bench-node")?;
@@ -56,7 +61,14 @@ fn installed(node: &cluster::Cluster, image: &std::path::Path) -> anyhow::Result
     node.import_image(image)?;
     let began = Instant::now();
     let status = Command::new(cluster::tools::helm()?)
-        .args(["install", "chatcli-operator", crate::chart::FOLDER, "--namespace", "chatcli-system", "--create-namespace"])
+        .args([
+            "install",
+            "chatcli-operator",
+            crate::chart::FOLDER,
+            "--namespace",
+            "chatcli-system",
+            "--create-namespace",
+        ])
         .env("KUBECONFIG", &node.kubeconfig)
         .stdout(std::process::Stdio::null())
         .status()

@@ -19,10 +19,15 @@ pub fn lint() -> anyhow::Result<()> {
         .map(|text| text.trim().trim_matches('"').to_owned())
         .context("Cargo.toml has no version")?;
     for (field, found) in [("appVersion", app_version()?), ("version", field("version")?)] {
-        ensure!(found == ours, "Chart.yaml: {field} is {found}, the workspace's version is {ours}; remedy: make them one");
+        ensure!(
+            found == ours,
+            "Chart.yaml: {field} is {found}, the workspace's version is {ours}; remedy: make them one"
+        );
     }
-    let output =
-        Command::new(cluster::tools::helm()?).args(["lint", "--strict", FOLDER]).output().context("cannot start helm")?;
+    let output = Command::new(cluster::tools::helm()?)
+        .args(["lint", "--strict", FOLDER])
+        .output()
+        .context("cannot start helm")?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "helm lint: {text}{}", String::from_utf8_lossy(&output.stderr));
     Ok(())

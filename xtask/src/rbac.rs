@@ -42,13 +42,13 @@ fn files() -> Vec<(&'static str, String)> {
     const READ: &[&str] = &["get", "list"];
     let ours = |resource, verbs| Right { group: "platform.chatcli.io", resource, verbs };
     let roles = |resource| Right { group: "rbac.authorization.k8s.io", resource, verbs: &["delete", "list"] };
-    let definitions =
-        Right { group: "apiextensions.k8s.io", resource: "customresourcedefinitions", verbs: &["create", "get", "patch"] };
+    let definitions = Right {
+        group: "apiextensions.k8s.io",
+        resource: "customresourcedefinitions",
+        verbs: &["create", "get", "patch"],
+    };
     vec![
-        (
-            "operator-rules.yaml",
-            text("What the operator must be allowed to do.", &rules(&operator())),
-        ),
+        ("operator-rules.yaml", text("What the operator must be allowed to do.", &rules(&operator()))),
         (
             "crds-rules.yaml",
             text(

@@ -45,8 +45,7 @@ const METRICS_SERVER: Tool = Tool {
 
 const KWOK: Tool =
     Tool { name: "kwok", module: "sigs.k8s.io/kwok", packages: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")] };
-const HELM: Tool =
-    Tool { name: "helm", module: "helm.sh/helm/v3", packages: &[("helm.sh/helm/v3/cmd/helm", "helm")] };
+const HELM: Tool = Tool { name: "helm", module: "helm.sh/helm/v3", packages: &[("helm.sh/helm/v3/cmd/helm", "helm")] };
 
 /// Folder that holds built tools.
 ///
@@ -128,7 +127,9 @@ pub fn helm() -> anyhow::Result<PathBuf> {
 
 /// Whether helm is there already, so that asking for it takes no time.
 pub fn helm_is_built() -> bool {
-    version(&HELM).and_then(|version| Ok(cache()?.join(format!("{}-{version}", HELM.name)).join("helm").is_file())).unwrap_or(false)
+    version(&HELM)
+        .and_then(|version| Ok(cache()?.join(format!("{}-{version}", HELM.name)).join("helm").is_file()))
+        .unwrap_or(false)
 }
 
 /// Folder with the pinned modules, in this checkout.

@@ -109,7 +109,8 @@ pub fn refused(log: &str) -> Vec<&str> {
 /// When something hangs.
 pub fn clean(cluster: &Cluster) {
     if helm(&cluster.kubeconfig, &format!("status {RELEASE} -n {NAMESPACE}")).is_ok() {
-        helm(&cluster.kubeconfig, &format!("uninstall {RELEASE} -n {NAMESPACE} --wait --timeout 120s")).expect("uninstall");
+        helm(&cluster.kubeconfig, &format!("uninstall {RELEASE} -n {NAMESPACE} --wait --timeout 120s"))
+            .expect("uninstall");
     }
     delete_definitions(cluster);
     cluster

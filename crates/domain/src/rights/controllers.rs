@@ -83,7 +83,10 @@ pub(super) fn parts() -> Vec<Part> {
         Part { name: "lease", rights: vec![right("coordination.k8s.io", "leases", &["get", "create", "update"])] },
         Part {
             name: "events",
-            rights: vec![right("events.k8s.io", "events", &["create", "patch"]), right("", "events", &["create", "patch"])],
+            rights: vec![
+                right("events.k8s.io", "events", &["create", "patch"]),
+                right("", "events", &["create", "patch"]),
+            ],
         },
     ]
 }

@@ -3,9 +3,9 @@ use crate::instance::{node_rights, watcher_rights};
 
 fn allows(rules: &[Rule], right: &Right) -> bool {
     right.verbs.iter().all(|verb| {
-        rules
-            .iter()
-            .any(|rule| rule.group == right.group && rule.resources.contains(&right.resource) && rule.verbs.contains(verb))
+        rules.iter().any(|rule| {
+            rule.group == right.group && rule.resources.contains(&right.resource) && rule.verbs.contains(verb)
+        })
     })
 }
 

@@ -2,6 +2,7 @@
 //! nothing but the rights that the chart gives it.
 #![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods)]
 
+mod instance;
 mod removal;
 mod story;
 
@@ -34,6 +35,7 @@ async fn main() -> ExitCode {
         .stage(vec![vec![
             one(&world, "helm_install_as_the_cookbook_writes_it", story::install),
             one(&world, "the_operator_has_every_right_that_it_needs", story::rights),
+            one(&world, "an_instance_mends_a_fault_with_the_rights_of_the_chart", instance::mends_a_fault),
             one(&world, "every_option_is_accepted_by_the_api_server", story::every_option),
             one(&world, "helm_upgrade_sets_a_value", story::upgrade),
             one(&world, "helm_upgrade_brings_definitions_up_to_date", story::definitions_are_upgraded),

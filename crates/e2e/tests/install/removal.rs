@@ -29,7 +29,8 @@ pub async fn uninstall(world: World) {
     let api: Api<Instance> = Api::namespaced(world.client.clone(), "default");
     api.create(&PostParams::default(), &instance("stays")).await.unwrap();
     let began = Instant::now();
-    helm(&world.cluster.kubeconfig, &format!("uninstall {RELEASE} --namespace {NAMESPACE} --wait --timeout 180s")).unwrap();
+    helm(&world.cluster.kubeconfig, &format!("uninstall {RELEASE} --namespace {NAMESPACE} --wait --timeout 180s"))
+        .unwrap();
     println!("    helm uninstall took {:.1} s", began.elapsed().as_secs_f64());
     let stays = api.get("stays").await.unwrap();
     assert!(stays.finalizers().iter().all(|finalizer| finalizer != FINALIZER), "{:?}", stays.finalizers());

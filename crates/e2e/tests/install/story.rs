@@ -29,9 +29,11 @@ pub async fn install(world: World) {
         began.elapsed().as_secs_f64()
     );
     assert_eq!(chart::definitions(world.cluster).len(), 17);
-    for promised in
-        ["kubectl create secret generic chatcli-api-keys", "kind: Instance", "port-forward svc/chatcli-operator 8090:8090"]
-    {
+    for promised in [
+        "kubectl create secret generic chatcli-api-keys",
+        "kind: Instance",
+        "port-forward svc/chatcli-operator 8090:8090",
+    ] {
         assert!(notes.contains(promised), "{notes}");
     }
     // What ran before the operator is gone, and the Service never knew it.
@@ -121,7 +123,8 @@ pub async fn upgrade(world: World) {
     assert_eq!(env(&deployment, "PROMETHEUS_URL"), Some(format!("{url}/second")));
     std::fs::remove_file(there).unwrap();
 
-    let error = helm(kubeconfig, &format!("upgrade {RELEASE} CHART -n {NAMESPACE} --set prometheusUrll=x")).unwrap_err();
+    let error =
+        helm(kubeconfig, &format!("upgrade {RELEASE} CHART -n {NAMESPACE} --set prometheusUrll=x")).unwrap_err();
     assert!(error.contains("prometheusUrll"), "{error}");
 }
 
@@ -129,7 +132,8 @@ pub async fn upgrade(world: World) {
 pub async fn definitions_are_upgraded(world: World) {
     let api: Api<CustomResourceDefinition> = Api::all(world.client.clone());
     let name = "anomalies.platform.chatcli.io";
-    let remove = r#"[{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/state"}]"#;
+    let remove =
+        r#"[{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/state"}]"#;
     world.cluster.run_kubectl(&["patch", "crd", name, "--type=json", "-p", remove]).unwrap();
     world.cluster.run_kubectl(&["delete", "crd", "runbooks.platform.chatcli.io", "--timeout=60s"]).unwrap();
     helm(&world.cluster.kubeconfig, &format!("upgrade {RELEASE} CHART -n {NAMESPACE} --reuse-values")).unwrap();

@@ -83,7 +83,10 @@ async fn gone(client: &Client, namespace: &str, selector: &str) -> Result<(), Er
         }
         if Instant::now() > deadline {
             let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
-            tracing::warn!(pods = names.join(", "), "the operator still runs; its finalizers are taken away all the same");
+            tracing::warn!(
+                pods = names.join(", "),
+                "the operator still runs; its finalizers are taken away all the same"
+            );
             return Ok(());
         }
         sleep(PAUSE).await;
