@@ -44,6 +44,7 @@ impl Caches {
             plans: self.plans.clone(),
             requests: self.requests.clone(),
             reports: self.reports.clone(),
+            instances: self.instances.instances.clone(),
         }
     }
 

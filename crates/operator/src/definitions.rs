@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{AIInsight, Anomaly, ApprovalPolicy, ApprovalRequest, Issue, PostMortem, RemediationPlan};
+use api::{AIInsight, Anomaly, ApprovalPolicy, ApprovalRequest, Instance, Issue, PostMortem, RemediationPlan};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use serde_json::Value;
@@ -79,7 +79,7 @@ async fn look(client: &Client) -> Vec<String> {
 }
 
 /// Definitions of the kinds that the operator works with.
-fn wanted() -> [CustomResourceDefinition; 7] {
+fn wanted() -> [CustomResourceDefinition; 8] {
     [
         Anomaly::crd(),
         Issue::crd(),
@@ -88,6 +88,7 @@ fn wanted() -> [CustomResourceDefinition; 7] {
         ApprovalRequest::crd(),
         ApprovalPolicy::crd(),
         PostMortem::crd(),
+        Instance::crd(),
     ]
 }
 

@@ -80,6 +80,7 @@ fn controllers<A: ai_insight::Ask>(
         max_attempts: settings.max_attempts,
         stability: settings.stability,
         analysis_deadline: settings.analysis_deadline,
+        auto_resolve: true,
     };
     issue::start(client.clone(), of_issues, &caches.of_issues(), &index, &wake, events.clone(), env);
     ai_insight::start(client.clone(), ask, &caches.insights, &caches.issues, events.clone(), env);

@@ -7,6 +7,7 @@ mod correlation;
 mod lessons;
 mod naming;
 mod post_mortem;
+mod settings;
 mod state;
 mod storm;
 mod tracking;
@@ -16,7 +17,8 @@ pub use naming::{
     anomaly_name, audit_name, hash_hex, incident_id, insight_name, issue_name, label, plan_name, post_mortem_name,
 };
 pub use post_mortem::{ReportInput, report};
-pub use state::{Decision, Effect, Facts, Members, Moved, Settings, decide, plan_refused};
+pub use settings::Settings;
+pub use state::{Decision, Effect, Facts, Members, Moved, decide, plan_refused};
 pub use storm::analysis_waits;
 pub use tracking::{Sighting, Tracked, track};
 

@@ -7,29 +7,10 @@ use api::conditions::{ANALYZING, ESCALATED, REMEDIATING, RESOLVED};
 use api::issue::{FailedAttempt, IssueStatus};
 use api::shared::{ActionType, IssueState as State, RemediationAction, RemediationState, ResourceRef};
 use api::{AIInsight, Issue, RemediationPlan};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// Times and limits of an Issue.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Attempts before people take over.
-    pub max_attempts: i32,
-    /// How long all signals must be gone.
-    pub stability: SignedDuration,
-    /// How long an analysis may take before people are told.
-    pub analysis_deadline: SignedDuration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_attempts: 5,
-            stability: SignedDuration::from_secs(10),
-            analysis_deadline: SignedDuration::from_mins(2),
-        }
-    }
-}
+use super::settings::Settings;
 
 /// What the anomalies of an Issue say together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,7 +149,8 @@ fn observe(status: &mut IssueStatus, facts: &Facts<'_>, settings: &Settings, now
     status.first_seen = Some(Time(first));
     status.detected_at = Some(Time(first));
     status.observed_generation = issue.metadata.generation;
-    if status.max_remediation_attempts <= 0 {
+    // Until something was tried, what is known of the Instances that saw it may still grow.
+    if status.max_remediation_attempts <= 0 || status.failed_attempts.is_empty() {
         status.max_remediation_attempts = settings.max_attempts;
     }
     if members.count > 0 {
@@ -231,6 +213,9 @@ impl Machine<'_> {
     /// Whether it ended by itself. Never while a plan acts or is watched: that one decides.
     fn recovered(&mut self, state: State) -> bool {
         if state == State::Detected {
+            return false;
+        }
+        if !self.settings.auto_resolve && matches!(state, State::Escalated | State::Contained) {
             return false;
         }
         let attempt = self.attempt();

@@ -347,3 +347,18 @@ fn growing_counts_may_lag_and_nothing_else() {
     let moves = Decision { effects: vec![Effect::Analyse { attempt: 1 }], ..of(grown) };
     assert!(!moves.only_counts(&issue));
 }
+
+#[test]
+fn where_nothing_is_resolved_by_itself_people_close_what_they_were_asked_to_look_at() {
+    let mut i = issue();
+    i.status = Some(api::issue::IssueStatus { state: Some(IssueState::Escalated), ..Default::default() });
+    let members = clear(0);
+    let decided = |auto_resolve| {
+        let settings = Settings { auto_resolve, max_attempts: 2, ..Settings::default() };
+        decide(&Facts { issue: &i, insight: None, plans: &[], members: &members }, &settings, at(100))
+    };
+    assert_eq!(decided(true).status.state, Some(IssueState::Resolved));
+    let kept = decided(false);
+    assert_eq!(kept.status.state, Some(IssueState::Escalated));
+    assert_eq!(kept.status.max_remediation_attempts, 2);
+}

@@ -396,6 +396,9 @@ fn without_effect(view: View<'_>) -> Vec<String> {
         if aiops.agentic_max_steps != 10 {
             notes.push("spec.aiops.agenticMaxSteps: no plan of this version is decided step by step".to_owned());
         }
+        if aiops.resolution_cooldown_minutes != 0 {
+            notes.push("spec.aiops.resolutionCooldownMinutes: a fault that comes back after its Issue was resolved raises a new Issue at once, whatever the time between".to_owned());
+        }
         if aiops.dedup_ttl_minutes != 30 {
             notes.push(
                 "spec.aiops.dedupTTLMinutes: an alert is told once for as long as it is open, without a time limit"

@@ -36,6 +36,8 @@ struct Member {
     first_seen: Timestamp,
     resolved_at: Option<Timestamp>,
     resource: ResourceRef,
+    /// Instance that saw it, as `namespace/name`.
+    instance: Option<String>,
 }
 
 /// An Issue as correlation sees it.
@@ -178,6 +180,7 @@ impl Index {
             first_seen,
             resolved_at: status.and_then(|s| s.resolved_at.as_ref().map(|t| t.0)).filter(|_| resolved),
             resource: anomaly.spec.resource.clone(),
+            instance: anomaly.spec.instance.clone(),
         };
         let mut state = self.lock();
         if let Some(old) = state.issue_of.insert(key.clone(), issue.clone())
@@ -233,6 +236,12 @@ impl Index {
         all.filter(|(_, m)| m.firing && m.tracked)
             .map(|(name, _)| Key::new(issue.namespace.clone(), name.clone()))
             .collect()
+    }
+
+    /// The Instances that saw an Issue, each as `namespace/name`, in order.
+    pub fn instances(&self, issue: &Key) -> BTreeSet<String> {
+        let state = self.lock();
+        state.members.get(issue).into_iter().flatten().filter_map(|(_, member)| member.instance.clone()).collect()
     }
 
     /// What the anomalies of an Issue say together.

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use api::shared::IssueState;
-use api::{AIInsight, ApprovalRequest, Issue, PostMortem, RemediationPlan};
+use api::{AIInsight, ApprovalRequest, Instance, Issue, PostMortem, RemediationPlan};
 use domain::incident::{Decision, Settings, analysis_waits};
 use jiff::Timestamp;
 use kit::cache::{Cache, Key};
@@ -55,6 +55,8 @@ pub struct Caches {
     pub requests: Cache<ApprovalRequest>,
     /// Reports.
     pub reports: Cache<PostMortem>,
+    /// Instances, for what they say of the Issues that they saw.
+    pub instances: Cache<Instance>,
 }
 
 /// The controller.

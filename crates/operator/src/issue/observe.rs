@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{AIInsight, Issue, RemediationPlan};
-use domain::incident::{Decision, Facts, Members, decide, insight_name, plan_refused};
+use domain::incident::{Decision, Facts, Members, Settings, decide, insight_name, plan_refused};
 use jiff::Timestamp;
 use kit::cache::Key;
 use kube::api::ListParams;
@@ -45,11 +45,24 @@ impl Controller {
     }
 
     pub(super) fn decide(&self, issue: &Issue, seen: &Seen, now: Timestamp) -> Decision {
-        with_facts(issue, seen, |facts| decide(facts, &self.settings, now))
+        let settings = self.settings_of(issue);
+        with_facts(issue, seen, |facts| decide(facts, &settings, now))
     }
 
     pub(super) fn plan_refused(&self, issue: &Issue, seen: &Seen, why: &str, now: Timestamp) -> Decision {
-        with_facts(issue, seen, |facts| plan_refused(facts, &self.settings, why, now))
+        let settings = self.settings_of(issue);
+        with_facts(issue, seen, |facts| plan_refused(facts, &settings, why, now))
+    }
+
+    /// What holds for this Issue: `spec.aiops` of the Instances that saw it, where they say something.
+    fn settings_of(&self, issue: &Issue) -> Settings {
+        let seen_by = self.index.instances(&Key::of(issue));
+        let instances: Vec<_> = seen_by
+            .iter()
+            .filter_map(|key| key.split_once('/'))
+            .filter_map(|(namespace, name)| self.caches.instances.find(namespace, name))
+            .collect();
+        self.settings.of_instances(instances.iter().filter_map(|instance| instance.spec.aiops.as_ref()))
     }
 }
 

@@ -32,6 +32,7 @@ fn controller(fake: &FakeApi, now: Timestamp) -> Controller {
         plans: Cache::of(fake.list()),
         requests: Cache::of(fake.list()),
         reports: Cache::of(fake.list()),
+        instances: Cache::default(),
     };
     let client = fake.client();
     let events = Events::new(client.clone(), "test");
