@@ -138,6 +138,11 @@ async fn row(provider: Provider) -> Vec<String> {
     assert_eq!(Some(model.as_str()), provider.default_model());
     let seen = server.seen();
     let body = seen[0].body.to_string();
+    let asked = format!("{} {}", seen[0].path, seen[0].body["model"]);
+    assert!(
+        asked.contains(if provider == Provider::StackSpot { "/agent/default/" } else { &model }),
+        "{name}: {asked}"
+    );
     assert!(body.contains("failed to pull") && !body.contains("hunter2"), "{name}: {body}");
     assert!(usual.llm.state().ready, "{name}: {:?}", usual.llm.state());
     cells.push(cell(&outcome));
@@ -358,6 +363,11 @@ async fn what_is_configured_wrongly_is_named_with_its_remedy() {
         (&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")][..], "BEDROCK", "AWS_ROLE_ARN"),
         (&[("CLIENT_ID", "a")][..], "STACKSPOT", "CLIENT_KEY"),
         (&[("OLLAMA_ENABLED", "false")][..], "OLLAMA", "OLLAMA_ENABLED"),
+        (
+            &[("AWS_BEARER_TOKEN_BEDROCK", KEY), ("CHATCLI_BEDROCK_CA_BUNDLE", "/nowhere/ca.pem")][..],
+            "BEDROCK",
+            "/nowhere/ca.pem cannot be read",
+        ),
     ] {
         let (state, _) = told(vars, provider);
         assert!(!state.ready && state.problem.contains(word) && state.problem.contains("remedy: "), "{state:?}");

@@ -29,6 +29,8 @@ pub(super) struct Bedrock {
     pub(super) url: Url,
     pub(super) region: String,
     pub(super) entry: Entry,
+    /// A client with authorities of its own.
+    pub(super) client: Option<reqwest::Client>,
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -101,6 +103,7 @@ impl Bedrock {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<Reply, Failure> {
+        let client = self.client.as_ref().unwrap_or(client);
         let mut url = self.url.clone();
         let path = format!("{}/model/{}/converse", url.path().trim_end_matches('/'), encoded(model));
         url.set_path(&path);

@@ -37,6 +37,21 @@ pub(super) struct Reply {
     pub(super) refused: bool,
 }
 
+/// A client that trusts what the machine trusts, and these authorities.
+pub(super) fn http(authorities: Vec<reqwest::Certificate>) -> Result<reqwest::Client, String> {
+    // The client takes the provider of the process. When there is one already it is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(Duration::from_mins(1))
+        // A key must not follow a redirect to somewhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("chatcli-aiops/", env!("CARGO_PKG_VERSION")))
+        .tls_certs_merge(authorities)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
 /// The clients of a server, made once.
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
@@ -46,16 +61,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new() -> Result<Self, String> {
-        // The client below takes the provider of the process. When there is one already it is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .pool_idle_timeout(Duration::from_mins(1))
-            // A key must not follow a redirect to somewhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("chatcli-aiops/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| error.to_string())?;
+        let http = http(Vec::new())?;
         let models = Client::builder().with_reqwest(http.clone()).build().map_err(|error| error.to_string())?;
         Ok(Self { http, models })
     }

@@ -8,6 +8,7 @@ use reqwest::Url;
 use secrecy::ExposeSecret;
 
 use super::bedrock::{Bedrock, Entry};
+use super::call::http;
 use super::identity::{Identity, Keys, Source};
 use super::settings::{Env, Key};
 use super::stackspot::StackSpot;
@@ -195,8 +196,22 @@ fn bedrock(env: &Env<'_>) -> Result<Target, Problem> {
         let (source, name) = amazon(env, &region)?;
         (Entry::Signed(Identity::new(source)), name)
     };
-    let door = Door::Bedrock(Bedrock { url, region, entry });
+    let client =
+        env.get("CHATCLI_BEDROCK_CA_BUNDLE").map(|file| trusting("CHATCLI_BEDROCK_CA_BUNDLE", &file)).transpose()?;
+    let door = Door::Bedrock(Bedrock { url, region, entry, client });
     Ok(Target { adapter: AdapterKind::BedrockApi, door, key_name, max_tokens: None, structured: false })
+}
+
+/// A client that trusts the authorities of a file, too.
+fn trusting(field: &str, file: &str) -> Result<reqwest::Client, Problem> {
+    let remedy = "mount a file with the certificates of the authorities in PEM, and name its path";
+    let bad = |why: String| Problem::new(field, why, remedy);
+    let pem = std::fs::read(file).map_err(|error| bad(format!("{file} cannot be read ({error})")))?;
+    let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| bad(format!("{file}: {error}")))?;
+    if authorities.is_empty() {
+        return Err(bad(format!("{file} holds no certificate in PEM")));
+    }
+    http(authorities).map_err(bad)
 }
 
 /// Keys of Amazon: given, or fetched with the identity of the pod.
