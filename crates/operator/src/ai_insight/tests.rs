@@ -80,7 +80,7 @@ async fn what_an_incident_costs_adds_up_and_is_told_to_the_next_analysis() {
         let analysis = Analysis {
             text: "x".into(),
             answered_by: "BUILTIN".into(),
-            usage: Some(usage.clone()),
+            usage: Some(usage),
             fallback_reason: (attempt == 1).then(|| "CLAUDEAI (m): HTTP 401".into()),
             ..Analysis::default()
         };
