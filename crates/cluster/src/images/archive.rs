@@ -57,11 +57,15 @@ impl Image {
         }))?;
         let size = (layer.len() + config.len() + manifest.len()) as u64;
 
-        let mut entry = descriptor(MANIFEST, &manifest);
-        entry["platform"] = json!({"architecture": architecture, "os": "linux"});
-        entry["annotations"] = json!({
-            "io.containerd.image.name": full_name(&self.reference),
-            "org.opencontainers.image.ref.name": self.reference.rsplit_once(':').map_or("latest", |(_, tag)| tag),
+        let entry = json!({
+            "mediaType": MANIFEST,
+            "digest": format!("sha256:{}", digest(&manifest)),
+            "size": manifest.len(),
+            "platform": {"architecture": architecture, "os": "linux"},
+            "annotations": {
+                "io.containerd.image.name": full_name(&self.reference),
+                "org.opencontainers.image.ref.name": self.reference.rsplit_once(':').map_or("latest", |(_, tag)| tag),
+            },
         });
         let index = serde_json::to_vec(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}))?;
         let blob = |content: &[u8]| format!("blobs/sha256/{}", digest(content));

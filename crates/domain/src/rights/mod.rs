@@ -36,6 +36,13 @@ pub struct Rule {
     pub parts: Vec<&'static str>,
 }
 
+/// What is needed of one resource, and by whom.
+#[derive(Default)]
+struct Need {
+    verbs: BTreeSet<&'static str>,
+    parts: Vec<&'static str>,
+}
+
 /// Everything that the operator must be allowed to do in the whole cluster.
 pub fn operator() -> Vec<Part> {
     let mut parts = controllers::parts();
@@ -47,18 +54,18 @@ pub fn operator() -> Vec<Part> {
 
 /// The fewest rules that say the same: one for all resources of a group that the same parts need for the same verbs.
 pub fn rules(parts: &[Part]) -> Vec<Rule> {
-    let mut needs: BTreeMap<(&str, &str), (BTreeSet<&str>, Vec<&str>)> = BTreeMap::new();
+    let mut needs: BTreeMap<(&str, &str), Need> = BTreeMap::new();
     for part in parts {
         for right in &part.rights {
-            let (verbs, by) = needs.entry((right.group, right.resource)).or_default();
-            verbs.extend(right.verbs);
-            if !by.contains(&part.name) {
-                by.push(part.name);
+            let need = needs.entry((right.group, right.resource)).or_default();
+            need.verbs.extend(right.verbs);
+            if !need.parts.contains(&part.name) {
+                need.parts.push(part.name);
             }
         }
     }
     let mut rules: Vec<Rule> = Vec::new();
-    for ((group, resource), (verbs, parts)) in needs {
+    for ((group, resource), Need { verbs, parts }) in needs {
         let verbs: Vec<&str> = verbs.into_iter().collect();
         match rules.iter_mut().find(|rule| rule.group == group && rule.verbs == verbs && rule.parts == parts) {
             Some(rule) => rule.resources.push(resource),

@@ -61,7 +61,7 @@ pub async fn again(world: World) {
     chart::ready(&world.client).await;
     helm(&world.cluster.kubeconfig, &format!("uninstall {RELEASE} -n {NAMESPACE} --wait --timeout 180s")).unwrap();
     assert!(api.get_opt("stuck").await.unwrap().is_none(), "it went with the release");
-    let (_, took) = chart::timed(|| chart::delete_definitions(world.cluster));
+    let ((), took) = chart::timed(|| chart::delete_definitions(world.cluster));
     assert!(chart::definitions(world.cluster).is_empty());
     println!("    the definitions were deleted within {:.1} s", took.as_secs_f64());
 }

@@ -12,7 +12,7 @@ use super::{Error, patiently};
 /// Field manager of the definitions.
 const MANAGER: &str = "chatcli-crds";
 /// How long all of it may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What happened to a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]

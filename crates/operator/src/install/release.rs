@@ -19,7 +19,7 @@ use super::{Error, PAUSE, patiently};
 /// How long the pods of the operator may take to end.
 const ENDING: Duration = Duration::from_secs(90);
 /// How long the rest may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was let go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
