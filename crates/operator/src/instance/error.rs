@@ -54,9 +54,8 @@ impl Classified for Error {
                 Class::Conflict => Class::Conflict,
                 _ => Class::Transient,
             },
-            Self::Issue(_) => Class::Transient,
             Self::Partly { invalid: true, .. } => Class::Invalid,
-            Self::Partly { invalid: false, .. } => Class::Transient,
+            Self::Issue(_) | Self::Partly { invalid: false, .. } => Class::Transient,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the decisions about an Instance rest on. Reads only; values of Secrets are read when their version has moved.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -53,10 +54,9 @@ impl Controller {
     pub(super) async fn find(&self, view: View<'_>) -> Result<Found, Error> {
         let mut found = Found::new();
         for need in needs(view) {
-            let place = (need.kind, need.name.clone());
-            if !found.contains_key(&place) {
+            if let Entry::Vacant(free) = found.entry((need.kind, need.name.clone())) {
                 let seen = self.content(need.kind, &Key::new(view.namespace(), &need.name)).await?;
-                found.insert(place, seen);
+                free.insert(seen);
             }
         }
         Ok(found)

@@ -107,9 +107,10 @@ impl Controller {
         if *said == now {
             return;
         }
-        match &now {
-            Some(text) => tracing::warn!("{text}"),
-            None => tracing::info!("a ready Instance is found"),
+        if let Some(text) = &now {
+            tracing::warn!("{text}");
+        } else {
+            tracing::info!("a ready Instance is found");
         }
         *said = now;
     }

@@ -54,40 +54,38 @@ pub(super) fn issue(view: View<'_>, ca: &Seen, leaf: &Seen, names: &[String], no
     let empty = BTreeMap::new();
     let old = ca.as_ref().unwrap_or(&empty);
     let usable = renew_at(text(old, "tls.crt").as_bytes()).ok().filter(|at| *at > now && usable(old, now));
-    let (content, fresh, ca_renew) = match usable {
-        Some(at) => (old.clone(), false, at),
-        None => {
-            let name = format!("chatcli CA of {}/{}", view.namespace(), view.name());
-            let Issued { certificate, key } = issue_ca(&name, now, CA_LIFETIME)?;
-            let at = renew_at(certificate.as_bytes()).unwrap_or(now);
-            let mut content =
-                BTreeMap::from([("tls.crt".to_owned(), bytes(&certificate)), ("tls.key".to_owned(), bytes(&key))]);
-            let before = text(old, "tls.crt");
-            if valid(&before, now) {
-                content.insert(PREVIOUS.to_owned(), bytes(&before));
-            }
-            (content, true, at)
+    let (content, fresh, ca_renew) = if let Some(at) = usable {
+        (old.clone(), false, at)
+    } else {
+        let name = format!("chatcli CA of {}/{}", view.namespace(), view.name());
+        let Issued { certificate, key } = issue_ca(&name, now, CA_LIFETIME)?;
+        let at = renew_at(certificate.as_bytes()).unwrap_or(now);
+        let mut content =
+            BTreeMap::from([("tls.crt".to_owned(), bytes(&certificate)), ("tls.key".to_owned(), bytes(&key))]);
+        let before = text(old, "tls.crt");
+        if valid(&before, now) {
+            content.insert(PREVIOUS.to_owned(), bytes(&before));
         }
+        (content, true, at)
     };
     let previous = Some(text(&content, PREVIOUS)).filter(|previous| valid(previous, now)).unwrap_or_default();
     let bundle = format!("{}{previous}", text(&content, "tls.crt"));
     let leaf_there = leaf.as_ref().unwrap_or(&empty);
     let good = text(leaf_there, "ca.crt") == bundle && judge(leaf_there, names, now).is_empty();
     let leaf_renew = renew_at(text(leaf_there, "tls.crt").as_bytes()).ok().filter(|at| good && *at > now);
-    let (certificate, leaf_renew) = match leaf_renew {
-        Some(at) => (None, at),
-        None => {
-            let (certificate, key) = (text(&content, "tls.crt"), text(&content, "tls.key"));
-            let authority = Authority { certificate: &certificate, key: &key };
-            let issued = issue_leaf(names, authority, now, LEAF_LIFETIME)?;
-            let at = renew_at(issued.certificate.as_bytes()).unwrap_or(now);
-            let content = BTreeMap::from([
-                ("tls.crt".to_owned(), bytes(&issued.certificate)),
-                ("tls.key".to_owned(), bytes(&issued.key)),
-                ("ca.crt".to_owned(), bytes(&bundle)),
-            ]);
-            (Some(content), at)
-        }
+    let (certificate, leaf_renew) = if let Some(at) = leaf_renew {
+        (None, at)
+    } else {
+        let (certificate, key) = (text(&content, "tls.crt"), text(&content, "tls.key"));
+        let authority = Authority { certificate: &certificate, key: &key };
+        let issued = issue_leaf(names, authority, now, LEAF_LIFETIME)?;
+        let at = renew_at(issued.certificate.as_bytes()).unwrap_or(now);
+        let content = BTreeMap::from([
+            ("tls.crt".to_owned(), bytes(&issued.certificate)),
+            ("tls.key".to_owned(), bytes(&issued.key)),
+            ("ca.crt".to_owned(), bytes(&bundle)),
+        ]);
+        (Some(content), at)
     };
     Ok(Issue { authority: fresh.then_some(content), certificate, renew_at: ca_renew.min(leaf_renew) })
 }
@@ -124,7 +122,8 @@ impl Controller {
             // The cache may not have seen yet what an attempt before this one made.
             seen = self.read_now(Kind::Secret, &key).await?;
             if value(&seen, &token.key).is_none() {
-                let random: String = (0..4).map(|_| format!("{:016x}", rand::random::<u64>())).collect();
+                let [a, b]: [u128; 2] = rand::random();
+                let random = format!("{a:032x}{b:032x}");
                 let content = BTreeMap::from([(token.key.clone(), bytes(&random))]);
                 self.write_secret(view, &token.name, "Opaque", content).await?;
                 return Ok(Some(SecretString::from(random)));

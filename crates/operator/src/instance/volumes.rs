@@ -51,7 +51,7 @@ impl Controller {
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::orphan() };
         match api.delete(&key.name, &params).await {
             Ok(_) => {
-                tracing::info!(instance = %key, "the StatefulSet is made anew for another size or class of volumes; its pods and volumes stay")
+                tracing::info!(instance = %key, "the StatefulSet is made anew for other volumes; its pods and volumes stay");
             }
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
             Err(error) => round.troubled(view, &format!("StatefulSet {key}"), &error),
@@ -84,7 +84,7 @@ impl Controller {
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         match api.patch(&key.name, &params, &Patch::Merge(&body)).await {
             Ok(_) => {
-                tracing::info!(instance = %Key::of(view.instance), claim = %key, from = %has, to = %want, "a larger volume is asked for")
+                tracing::info!(instance = %Key::of(view.instance), claim = %key, from = %has, to = %want, "a larger volume is asked for");
             }
             Err(kube::Error::Api(status)) if matches!(status.code, 403 | 422) => {
                 round.note(Trouble::new(

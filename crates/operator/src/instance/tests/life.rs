@@ -3,7 +3,7 @@
 use api::Instance;
 use domain::instance::FINALIZER;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, Role, RoleBinding};
 use kube::api::{DeleteParams, ListParams};
@@ -206,5 +206,29 @@ async fn pods_wait_for_a_secret_and_a_change_of_the_keys_takes_new_ones_once() {
     world.touch("chatcli-prod").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(generation(&world.there("chatcli-prod").await), generation(&rolled), "once");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn another_size_of_volumes_makes_the_stateful_set_anew_and_says_what_a_volume_cannot_do() {
+    let Some(mut world) = world().await else { return };
+    world.start().await;
+    world.instance("kept", json!({"provider": "BUILTIN", "persistence": {"enabled": true, "size": "2Gi"}})).await;
+    let before: StatefulSet = world.there("kept").await;
+    world.there::<PersistentVolumeClaim>("sessions-kept-0").await;
+    world.patch::<Instance>("kept", json!({"spec": {"persistence": {"size": "4Gi"}}})).await;
+    let after = until("another StatefulSet", async || {
+        let set: StatefulSet = world.get("kept").await?;
+        (set.metadata.uid != before.metadata.uid && set.metadata.deletion_timestamp.is_none()).then_some(set)
+    })
+    .await;
+    let text = serde_json::to_string(&after.spec.unwrap().volume_claim_templates).unwrap();
+    assert!(text.contains("4Gi"), "{text}");
+    // Nothing here can provide volumes, so none can grow.
+    let text = world.condition("kept", "Valid", "False", "VolumeCannotGrow").await;
+    assert!(text.contains("sessions-kept-0 stays at 2Gi") && text.contains("allowVolumeExpansion"), "{text}");
+    world.patch::<Instance>("kept", json!({"spec": {"persistence": {"size": "1Gi"}}})).await;
+    let text = world.condition("kept", "Valid", "False", "VolumeCannotShrink").await;
+    assert!(text.contains("set spec.persistence.size to 2Gi"), "{text}");
     world.stop().await;
 }

@@ -81,7 +81,7 @@ async fn install(client: &Client) {
 
 /// Asks until there is an answer.
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = look().await {
             return found;
@@ -101,7 +101,7 @@ impl World<'_> {
         // Others have Instances on this API server, and operators of their own.
         let own = hub.cache(Api::namespaced(self.client.clone(), &self.ns.name), config(), |_| {});
         let caches = Caches { instances: own, ..all };
-        tokio::time::timeout(Duration::from_secs(60), hub.ready()).await.expect("caches");
+        tokio::time::timeout(Duration::from_mins(1), hub.ready()).await.expect("caches");
         let env = Env { supervisor: supervisor.clone(), metrics, clock: self.clock.clone() };
         let events = Events::new(self.client.clone(), "test");
         start(self.client.clone(), settings(), &caches, &self.servers, events, &env);
@@ -161,7 +161,7 @@ impl World<'_> {
     /// Waits until a condition is as it is expected; returns its message.
     async fn condition(&self, name: &str, type_: &str, status: &str, reason: &str) -> String {
         let mut last = String::new();
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let instance: Option<Instance> = self.get(name).await;
             let found = instance.and_then(|instance| of_type(&instance, type_));
