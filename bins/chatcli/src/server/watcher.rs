@@ -156,7 +156,12 @@ impl Watcher {
             looked_at: target.looked_at,
             problem: target.problem.into_iter().chain(whole.clone()).collect::<Vec<_>>().join("; "),
         };
-        let targets = self.watched().map(|watched| watched.detector.targets()).unwrap_or_default();
+        let targets = match self.watched() {
+            Some(watched) => watched.detector.targets(),
+            // No target at all would say that there is none.
+            None if self.active => vec![detector::TargetState::default()],
+            None => Vec::new(),
+        };
         let llm = self.llm.state();
         ServerState {
             standby: self.standby.load(Ordering::SeqCst),
