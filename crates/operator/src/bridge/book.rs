@@ -171,8 +171,12 @@ impl Book {
         entry.teller = Some(source.clone());
         entry.told_by.insert(source);
         entry.cleared = None;
-        entry.over = None;
+        let back = entry.over.take().is_some();
         entry.alert = Some(alert);
+        if back {
+            // Its end may be on its way to the Anomaly.
+            state.ended.insert(key.clone(), now);
+        }
         Some(key)
     }
 
@@ -275,7 +279,9 @@ impl Book {
             return Todo::Nothing;
         }
         let missing = entry.alert.as_ref().filter(|_| entry.over.is_none() || !entry.recorded);
-        let late = ended.get(key).and_then(|at| at.checked_add(LATE).ok()).filter(|until| *until > now);
+        // One that no Anomaly has yet is recorded in any case.
+        let ended_at = ended.get(key).filter(|_| all.is_some_and(|all| !all.is_empty()));
+        let late = ended_at.and_then(|at| at.checked_add(LATE).ok()).filter(|until| *until > now);
         let Some(alert) = missing.filter(|_| late.is_none() || entry.over.is_none()) else {
             entries.remove(key);
             ended.insert(key.clone(), now);

@@ -120,6 +120,30 @@ async fn what_an_account_leaves_out_is_over_and_a_silence_ends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_word_of_one_server_makes_no_second_anomaly() {
+    let fake = FakeApi::new();
+    let life = begin(&fake, &["a:1", "b:1"]).await;
+    life.account(0, &[fire("x")]);
+    life.account(1, &[fire("x")]);
+    life.settle().await;
+    // Its end is on its way, or recorded already, when one of them tells what it saw before.
+    for pause in [Duration::ZERO, Duration::from_millis(500)] {
+        life.tell(0, over("x"));
+        life.tell(1, over("x"));
+        tokio::time::sleep(pause).await;
+        life.tell(1, fire("x"));
+        tokio::time::sleep(pause).await;
+        life.tell(1, over("x"));
+    }
+    life.settle().await;
+    assert_eq!(states(&fake), [("x".into(), RESOLVED)]);
+    // One that stays is another one.
+    life.tell(1, fire("x"));
+    life.end().await;
+    assert_eq!(states(&fake), [("x".into(), RESOLVED), ("x".into(), FIRING)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_knows_what_was_open() {
     let fake = FakeApi::new();
     let life = begin(&fake, &["a:1"]).await;
