@@ -14,6 +14,9 @@ use kit::telemetry::{self, Format};
 /// caches say it once, with the remedy.
 const LOG: &str = "info,kube_client=off,kube_runtime=off";
 
+/// The same in detail, for our own crates: those below would tell what they send.
+const DEBUG: &str = "info,chatcli=debug,detector=debug,domain=debug,grpc=debug,kit=debug,ports=debug,kube_client=off,kube_runtime=off";
+
 /// AIOps for Kubernetes: sees faults, explains them, mends them under policy, verifies, and writes it up.
 #[derive(Parser, Debug)]
 #[command(name = "chatcli", version)]
@@ -53,7 +56,11 @@ async fn main() -> ExitCode {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
     };
-    if let Err(error) = telemetry::init(format, &cli.log) {
+    let log = match &cli.command {
+        Command::Server(args) if args.debug() && cli.log == LOG => DEBUG,
+        _ => &cli.log,
+    };
+    if let Err(error) = telemetry::init(format, log) {
         eprintln!("error: --log {}: {error}; remedy: for example info,kube=warn", cli.log);
         return ExitCode::from(2);
     }
