@@ -310,8 +310,11 @@ fn available(view: View<'_>, seen: &Observed<'_>, others: &[Condition]) -> Condi
     if wanted == 0 {
         return condition(type_, false, "ScaledToZero", "spec.replicas is 0: there is no server");
     }
-    if let Some(first) = seen.refused.first() {
-        return condition(type_, false, &first.reason, together(&seen.refused));
+    // A volume that keeps its size does not keep anybody from working.
+    let refused: Vec<Trouble> =
+        seen.refused.iter().filter(|t| !t.reason.starts_with("VolumeCannot")).cloned().collect();
+    if let Some(first) = refused.first() {
+        return condition(type_, false, &first.reason, together(&refused));
     }
     let mut wrong: Vec<(&str, String)> = Vec::new();
     for other in others {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn instance(spec: Value) -> Instance {
+fn instance(spec: &Value) -> Instance {
     serde_json::from_value(json!({
         "apiVersion": "platform.chatcli.io/v1alpha1", "kind": "Instance",
         "metadata": {"name": "chatcli-prod", "namespace": "chatcli-system", "uid": "u-1", "generation": 3},
@@ -17,7 +17,7 @@ fn instance(spec: Value) -> Instance {
 
 /// As the cookbook writes it.
 fn cookbook() -> Instance {
-    instance(json!({
+    instance(&json!({
         "replicas": 2, "provider": "CLAUDEAI", "model": "claude-sonnet-4-20250514",
         "server": {
             "port": 50051, "metricsPort": 9090,
@@ -44,7 +44,10 @@ fn settings() -> Settings {
 }
 
 fn holding(keys: &[(&str, &str)]) -> Seen {
-    Some(keys.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect())
+    let mut seen = Seen::default();
+    let content = seen.get_or_insert_default();
+    content.extend(keys.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))));
+    seen
 }
 
 fn all_there() -> Found {
@@ -188,7 +191,7 @@ fn a_change_of_what_pods_read_once_takes_new_pods_and_what_is_reloaded_does_not(
 
 #[test]
 fn the_fields_of_the_spec_have_their_effect() {
-    let instance = instance(json!({
+    let instance = instance(&json!({
         "provider": "OPENAI", "replicas": 3,
         "image": {"repository": "registry:5000/team/chatcli"},
         "imagePullSecrets": [{"name": "registry"}],
@@ -276,7 +279,7 @@ fn what_is_missing_is_named_with_the_line_that_mends_it() {
 
 #[test]
 fn without_a_token_in_the_spec_one_is_made_and_asked_for() {
-    let instance = instance(json!({"provider": "BUILTIN"}));
+    let instance = instance(&json!({"provider": "BUILTIN"}));
     let view = View::of(&instance);
     assert_eq!(own_secrets(view), ["chatcli-prod-token"]);
     let text = pod_of(&desired(view, &Found::new(), &settings())).to_string();
@@ -286,7 +289,7 @@ fn without_a_token_in_the_spec_one_is_made_and_asked_for() {
 #[test]
 fn what_is_dialed_and_which_name_is_verified() {
     let of = |server: Value| {
-        let instance = instance(json!({"provider": "BUILTIN", "server": server}));
+        let instance = instance(&json!({"provider": "BUILTIN", "server": server}));
         let view = View::of(&instance);
         (view.dial(), view.server_name("example.org"))
     };
@@ -328,6 +331,8 @@ fn observed(found: &Found) -> Observed<'_> {
     }
 }
 
+type Break = fn(&mut Observed<'_>);
+
 fn of_type(all: &[Condition], type_: &str) -> Condition {
     all.iter().find(|condition| condition.type_ == type_).unwrap().clone()
 }
@@ -339,7 +344,6 @@ fn available_is_the_sum_of_all_others() {
     let good = observed(&found);
     let all = conditions(view, &good);
     assert!(all.iter().all(|condition| condition.holds == Some(true)), "{all:#?}");
-    type Break = fn(&mut Observed<'_>);
     let breaks: [(&str, &str, Break); 8] = [
         ("SecretsReady", "SecretsNotReady", |o| o.secrets = vec![Trouble::new("SecretMissing", "a", "b")]),
         ("TLSReady", "TLSNotReady", |o| o.tls = Tls::Bad(vec![Trouble::new("NameMismatch", "x509: ...", "b")])),
@@ -362,6 +366,10 @@ fn available_is_the_sum_of_all_others() {
         assert_eq!((available.holds, available.reason.as_str()), (Some(false), reason), "{type_}: {available:?}");
     }
     let mut seen = observed(&found);
+    seen.refused = vec![Trouble::new("VolumeCannotGrow", "a", "b")];
+    let all = conditions(view, &seen);
+    assert_eq!((of_type(&all, "Valid").holds, of_type(&all, "Available").holds), (Some(false), Some(true)));
+    let mut seen = observed(&found);
     seen.pods = Pods { existing: 2, ready: 1, trouble: Some("pod chatcli-prod-1: ImagePullBackOff".to_owned()) };
     seen.links.pop();
     let available = of_type(&conditions(view, &seen), "Available");
@@ -372,7 +380,7 @@ fn available_is_the_sum_of_all_others() {
 #[test]
 fn a_provider_without_its_key_or_without_a_public_api_is_told_before_anybody_asks_it() {
     let found = BTreeMap::from([((Kind::Secret, "keys".to_owned()), holding(&[("OPENAI_API_KEY", "x")]))]);
-    let of = |spec: Value| of_type(&conditions(View::of(&instance(spec)), &observed(&found)), "ProviderReady");
+    let of = |spec: Value| of_type(&conditions(View::of(&instance(&spec)), &observed(&found)), "ProviderReady");
     let wrong = of(json!({"provider": "CLAUDEAI", "apiKeys": {"name": "keys"}}));
     assert_eq!(wrong.reason, "ApiKeyMissing");
     assert!(wrong.message.starts_with("provider CLAUDEAI needs ANTHROPIC_API_KEY, and secret \"keys\" (spec.apiKeys) does not have it; it has OPENAI_API_KEY; remedy: kubectl"), "{}", wrong.message);
@@ -394,7 +402,7 @@ fn plaintext_says_so_and_fields_without_effect_are_named() {
     });
     let mut seen = observed(&found);
     seen.tls = Tls::Off;
-    let all = conditions(View::of(&instance(spec)), &seen);
+    let all = conditions(View::of(&instance(&spec)), &seen);
     let tls = of_type(&all, "TLSReady");
     assert_eq!((tls.holds, tls.reason.as_str()), (Some(true), "Disabled"));
     let valid = of_type(&all, "Valid");
