@@ -206,6 +206,8 @@ async fn pods_wait_for_a_secret_and_a_change_of_the_keys_takes_new_ones_once() {
     world.touch("chatcli-prod").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(generation(&world.there("chatcli-prod").await), generation(&rolled), "once");
+    world.api::<Instance>().delete("chatcli-prod", &DeleteParams::default()).await.unwrap();
+    until("it is gone", async || world.get::<Instance>("chatcli-prod").await.is_none().then_some(())).await;
     world.stop().await;
 }
 
