@@ -8,6 +8,7 @@ mod conditions;
 mod config;
 mod desired;
 mod needs;
+mod observed;
 mod pod;
 mod rights;
 mod spec;
@@ -18,11 +19,10 @@ mod workload;
 mod tests;
 
 pub use access::{foreign_name, node_binding_name};
-pub use conditions::{
-    Condition, Link, Observed, Pods, ProviderSeen, ServerSeen, TargetSeen, Tls, Trouble, conditions, no_ready_instance,
-};
+pub use conditions::{Condition, Trouble, conditions, no_ready_instance};
 pub use desired::{Desired, Found, Settings, Workload, desired, labels};
 pub use needs::{Kind, Need, Seen, judge, needs, own_secrets, secret_hash};
+pub use observed::{Link, Observed, Pods, ProviderSeen, ServerSeen, TargetSeen, Tls};
 pub use rights::{NODE_ROLE, node_rights, operator_rights, watcher_rights};
 pub use spec::{Dial, TlsOf, View};
 pub use words::{Purpose, create_line};
