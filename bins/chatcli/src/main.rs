@@ -1,6 +1,7 @@
 //! Composition root: which command, how it logs, how it ends.
 
 mod crds;
+mod doctor;
 mod operator;
 mod process;
 mod server;
@@ -15,7 +16,8 @@ use kit::telemetry::{self, Format};
 const LOG: &str = "info,kube_client=off,kube_runtime=off";
 
 /// The same in detail, for our own crates: those below would tell what they send.
-const DEBUG: &str = "info,chatcli=debug,detector=debug,domain=debug,grpc=debug,kit=debug,ports=debug,kube_client=off,kube_runtime=off";
+const DEBUG: &str =
+    "info,chatcli=debug,detector=debug,domain=debug,grpc=debug,kit=debug,ports=debug,kube_client=off,kube_runtime=off";
 
 /// AIOps for Kubernetes: sees faults, explains them, mends them under policy, verifies, and writes it up.
 #[derive(Parser, Debug)]
@@ -45,6 +47,8 @@ enum Command {
     Server(server::Args),
     /// Runs the controllers: from alerts to Issues, plans, their execution and the report
     Operator(operator::Args),
+    /// Checks an installation against what production needs, with the fix for each finding
+    Doctor(doctor::Args),
     /// Prints the CustomResourceDefinitions, or applies them: chatcli crds | kubectl apply -f -
     Crds(crds::Args),
 }
@@ -67,6 +71,7 @@ async fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Server(args) => Box::pin(server::run(args)).await,
         Command::Operator(args) => Box::pin(operator::run(args)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Crds(args) => Box::pin(crds::run(args)).await,
     };
     match ended {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use api::{AIInsight, Anomaly, ApprovalPolicy, ApprovalRequest, Instance, Issue, PostMortem, RemediationPlan};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::ListParams;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use serde_json::Value;
 
@@ -52,6 +53,32 @@ impl Definitions {
     }
 }
 
+/// Every definition of ours by name, with what is wrong with it as it is installed.
+///
+/// # Errors
+/// When the definitions cannot be read.
+pub async fn judge(client: &Client) -> Result<Vec<(String, Option<String>)>, kube::Error> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let installed = api.list(&ListParams::default()).await?.items;
+    let judged = api::crds::all().into_iter().map(|wanted| {
+        let name = wanted.name_any();
+        let problem = match installed.iter().find(|crd| crd.name_any() == name) {
+            Some(installed) => lack(installed, &wanted).map(|lack| format!("it is older than this version, {lack}")),
+            None => Some("it is not installed".to_owned()),
+        };
+        (name, problem)
+    });
+    Ok(judged.collect())
+}
+
+/// The fields that an installed definition lacks, in words.
+fn lack(installed: &CustomResourceDefinition, wanted: &CustomResourceDefinition) -> Option<String> {
+    let missing = missing(&schema(installed), &schema(wanted));
+    let more = if missing.len() > NAMED { ", …" } else { "" };
+    let fields = missing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    (!missing.is_empty()).then(|| format!("it lacks {fields}{more}"))
+}
+
 async fn look(client: &Client) -> Vec<String> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut troubles = Vec::new();
@@ -59,12 +86,9 @@ async fn look(client: &Client) -> Vec<String> {
         let name = wanted.name_any();
         match api.get(&name).await {
             Ok(installed) => {
-                let missing = missing(&schema(&installed), &schema(&wanted));
-                if !missing.is_empty() {
-                    let more = if missing.len() > NAMED { ", …" } else { "" };
-                    let fields = missing.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+                if let Some(lack) = lack(&installed, &wanted) {
                     troubles.push(format!(
-                        "{name} is older than this operator, it lacks {fields}{more}; remedy: chatcli crds | kubectl apply -f -"
+                        "{name} is older than this operator, {lack}; remedy: chatcli crds | kubectl apply -f -"
                     ));
                 }
             }

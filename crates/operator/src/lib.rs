@@ -25,7 +25,7 @@ use kit::events::Events;
 use kube::Client;
 
 pub use caches::Caches;
-pub use definitions::Definitions;
+pub use definitions::{Definitions, judge as judge_definitions};
 pub use servers::{LinkState, Servers, Target, TrustOf};
 
 /// Settings of the operator.

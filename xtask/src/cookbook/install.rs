@@ -67,16 +67,18 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
     );
     let notes = installed.as_ref().map(String::clone).unwrap_or_default();
     account.promised("helm install", installed.map(drop));
-    account.promise("its notes name the next step", notes.contains("kubectl") && notes.contains("chatcli-api-keys"), &notes);
+    account.promise(
+        "its notes name the next step",
+        notes.contains("kubectl") && notes.contains("chatcli-api-keys"),
+        &notes,
+    );
     let crds = shell.run("kubectl get crd | grep platform.chatcli.io")?;
     let listed: Vec<&str> = crds.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let wanted: Vec<String> = RESOURCES.iter().map(|name| format!("{name}.platform.chatcli.io")).collect();
     account.promise("the 17 CRDs of the text, and no other", listed == wanted, &crds);
     account.promised(
         "the operator becomes available",
-        shell
-            .quiet("kubectl -n chatcli-system rollout status deployment/chatcli-operator --timeout=120s")
-            .map(drop),
+        shell.quiet("kubectl -n chatcli-system rollout status deployment/chatcli-operator --timeout=120s").map(drop),
     );
     account.promised(
         "kubectl create secret generic chatcli-api-keys",

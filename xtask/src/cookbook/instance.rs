@@ -46,7 +46,8 @@ pub const SECRET: &str = "kubectl -n chatcli-system create secret generic chatcl
 pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
     shell.quiet(VOLUMES)?;
     shell.quiet("kubectl apply -f $DEMO/shop.yaml")?;
-    account.promised("kubectl apply of the Instance", shell.run("kubectl apply -f $COOKBOOK/01-instance.yaml").map(drop));
+    account
+        .promised("kubectl apply of the Instance", shell.run("kubectl apply -f $COOKBOOK/01-instance.yaml").map(drop));
 
     // The text never makes the token's Secret; whoever follows it must be told, with the line.
     let told = shell.condition("chatcli-prod", "SecretsReady", "False", "chatcli-auth");
@@ -60,7 +61,11 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
 
     account.promised("openssl makes the certificate", shell.run(CERTIFICATE).map(drop));
     let names = shell.run("openssl x509 -in tls.crt -noout -text | grep -A1 'Subject Alternative Name'")?;
-    account.promise("its names are the Service's", names.contains("DNS:chatcli-prod.chatcli-system.svc.cluster.local"), &names);
+    account.promise(
+        "its names are the Service's",
+        names.contains("DNS:chatcli-prod.chatcli-system.svc.cluster.local"),
+        &names,
+    );
     account.promised("kubectl create secret generic chatcli-tls", shell.run(SECRET).map(drop));
 
     account.promised(
@@ -70,14 +75,15 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
             .map(drop),
     );
     for condition in ["SecretsReady", "TLSReady", "ProviderReady", "Connected", "WatcherReady", "Available"] {
-        account.promised(&format!("condition {condition}"), shell.condition("chatcli-prod", condition, "True", "").map(drop));
+        account.promised(
+            &format!("condition {condition}"),
+            shell.condition("chatcli-prod", condition, "True", "").map(drop),
+        );
     }
     let endpoints = shell.run("kubectl get endpoints chatcli-prod -n chatcli-system")?;
     account.promise("two replicas stand behind the Service", endpoints.matches(":50051").count() == 2, &endpoints);
     let volumes = shell.quiet("kubectl -n chatcli-system get pvc -o jsonpath='{.items[*].status.phase}'")?;
     account.promise("each replica has its own volume", volumes == "Bound Bound", &volumes);
-
-    incident(account, shell);
 
     shell.quiet("kubectl config set-context --current --namespace=chatcli-system")?;
     account.promised(
@@ -97,18 +103,30 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A fault in a watched workload goes through the platform in the cluster.
-fn incident(account: &mut Account, shell: &Shell) {
+/// A fault in a watched workload goes through the platform in the cluster. The keys are the text's, which no provider takes,
+/// so that the analysis also shows what becomes of it without one.
+pub fn incident(account: &mut Account, shell: &Shell) {
     let broken = shell.quiet("kubectl -n production set image deployment/api-gateway app=chatcli/demo-service:9.9.9");
     account.promised("a bad image is rolled out to a watched workload", broken.map(drop));
     account.promised(
         "its Issue is opened and explained",
         shell
-            .until(
-                "kubectl -n production get issues -o jsonpath='{.items[*].status.rootCause.statement}'",
-                |said| said.contains("9.9.9"),
-            )
+            .until("kubectl -n production get issues -o jsonpath='{.items[*].status.rootCause.statement}'", |said| {
+                said.contains("9.9.9")
+            })
             .map(drop),
+    );
+    account.promised(
+        "… by the rules alone, with the reason why the provider did not answer",
+        shell
+            .until("kubectl -n production get aiinsights -o jsonpath='{.items[*].status.fallbackReason}'", |why| {
+                why.contains("CLAUDEAI")
+            })
+            .map(drop),
+    );
+    account.promised(
+        "… which ProviderReady says too, with its remedy",
+        shell.condition("chatcli-prod", "ProviderReady", "False", "remedy").map(drop),
     );
     let _ = shell.look("kubectl -n production rollout undo deployment/api-gateway");
 }

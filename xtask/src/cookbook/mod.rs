@@ -80,7 +80,10 @@ fn live(account: &mut Account, keep: bool) -> anyhow::Result<()> {
     let cluster = cluster::up(CLUSTER, Mode::Node)?;
     let done = images.load(&cluster).and_then(|()| sections(account, &Shell::new(&cluster)?));
     if keep {
-        println!("\nThe cluster is still there; remove it with: make cluster-down NAME={CLUSTER}\n  export KUBECONFIG={}", cluster.kubeconfig.display());
+        println!(
+            "\nThe cluster is still there; remove it with: make cluster-down NAME={CLUSTER}\n  export KUBECONFIG={}",
+            cluster.kubeconfig.display()
+        );
         return done;
     }
     if let Err(error) = &done {

@@ -63,9 +63,10 @@ impl Shell {
 
     /// What a command prints, whether it fails or not.
     pub fn look(&self, command: &str) -> String {
-        self.bash(command).map_or_else(|error| format!("{error:#}"), |output| {
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-        })
+        self.bash(command).map_or_else(
+            |error| format!("{error:#}"),
+            |output| format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
+        )
     }
 
     fn bash(&self, command: &str) -> anyhow::Result<std::process::Output> {
@@ -93,7 +94,11 @@ impl Shell {
                 return Ok(answer);
             }
             if Instant::now() > deadline {
-                bail!("within {} s `{command}` did not come to say it; the last answer: {}", PATIENCE.as_secs(), answer.trim());
+                bail!(
+                    "within {} s `{command}` did not come to say it; the last answer: {}",
+                    PATIENCE.as_secs(),
+                    answer.trim()
+                );
             }
             std::thread::sleep(CHECK);
         }

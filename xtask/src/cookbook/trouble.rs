@@ -2,12 +2,14 @@
 //! mended by the row's own advice without a restart.
 
 use super::Account;
-use super::instance::SECRET;
+use super::instance::{SECRET, incident};
 use super::shell::Shell;
 
 /// Puts other files into the Secret.
 fn replace_secret(files: &str) -> String {
-    format!("kubectl -n chatcli-system create secret generic chatcli-tls {files} --dry-run=client -o yaml | kubectl -n chatcli-system replace -f -")
+    format!(
+        "kubectl -n chatcli-system create secret generic chatcli-tls {files} --dry-run=client -o yaml | kubectl -n chatcli-system replace -f -"
+    )
 }
 
 /// Runs the section.
@@ -18,9 +20,18 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
     let healthy = shell.look("chatcli doctor");
     account.promise("the doctor finds nothing that does not work", !healthy.contains("FAIL"), &healthy);
 
-    shell.quiet("openssl req -x509 -newkey rsa:2048 -days 30 -nodes -keyout plain.key -out plain.crt -subj /CN=chatcli")?;
-    shell.quiet(&replace_secret("--from-file=tls.crt=plain.crt --from-file=tls.key=plain.key --from-file=ca.crt=plain.crt"))?;
-    row(account, shell, "x509: certificate is not valid for any names, but wanted to match chatcli-prod.chatcli-system.svc.cluster.local", "subjectAltName");
+    shell.quiet(
+        "openssl req -x509 -newkey rsa:2048 -days 30 -nodes -keyout plain.key -out plain.crt -subj /CN=chatcli",
+    )?;
+    shell.quiet(&replace_secret(
+        "--from-file=tls.crt=plain.crt --from-file=tls.key=plain.key --from-file=ca.crt=plain.crt",
+    ))?;
+    row(
+        account,
+        shell,
+        "x509: certificate is not valid for any names, but wanted to match chatcli-prod.chatcli-system.svc.cluster.local",
+        "subjectAltName",
+    );
     mend(account, shell)?;
 
     shell.quiet(&replace_secret("--from-file=tls.crt=tls.crt --from-file=tls.key=tls.key"))?;
@@ -35,6 +46,8 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
     shell.quiet(r#"kubectl -n chatcli-system patch instance chatcli-prod --type=json -p '[{"op":"remove","path":"/spec/server/address"}]'"#)?;
     account.promised("… and without the wrong address it is Available again", available(shell));
 
+    incident(account, shell);
+
     shell.quiet("kubectl -n chatcli-system delete instance chatcli-prod --timeout=60s")?;
     account.promised(
         "without a ready Instance the log says `no ready Instance found` again",
@@ -46,7 +59,11 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
             .map(drop),
     );
     let said = shell.look("chatcli doctor");
-    account.promise("the doctor says `no ready Instance found` with its fix", said.contains("no ready Instance found") && said.contains("remedy"), &said);
+    account.promise(
+        "the doctor says `no ready Instance found` with its fix",
+        said.contains("no ready Instance found") && said.contains("remedy"),
+        &said,
+    );
     let left = shell.quiet("kubectl -n chatcli-system get deploy,sts,svc,cm,role,rolebinding,sa -l app.kubernetes.io/instance=chatcli-prod -o name")?;
     account.promise("nothing of a deleted Instance is left but its volumes", left.trim().is_empty(), &left);
     account.promised(

@@ -12,6 +12,9 @@ use crate::llm::Provider;
 /// Most problems that a message spells out.
 const SPELT_OUT: usize = 5;
 
+/// Between two things that are said in one message. Commands stand in them, so it is nothing that a shell would take.
+const BETWEEN: &str = "; also: ";
+
 /// Something that is wrong, and what mends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -71,9 +74,9 @@ pub fn conditions(view: View<'_>, seen: &Observed<'_>) -> Vec<Condition> {
 fn together(troubles: &[Trouble]) -> String {
     let mut texts: Vec<String> = troubles.iter().take(SPELT_OUT).map(ToString::to_string).collect();
     if troubles.len() > SPELT_OUT {
-        texts.push(format!("and {} more", troubles.len() - SPELT_OUT));
+        texts.push(format!("{} more", troubles.len() - SPELT_OUT));
     }
-    texts.join(" | ")
+    texts.join(BETWEEN)
 }
 
 fn of_troubles(type_: &'static str, troubles: &[Trouble], good: (&str, String)) -> Condition {
@@ -145,7 +148,7 @@ fn connected(view: View<'_>, seen: &Observed<'_>) -> Condition {
     let by_address = view.server().is_some_and(|server| server.address.is_some());
     let wanted = if by_address { 1 } else { wanted };
     if !down.is_empty() {
-        let text = format!("{up} of {wanted} servers connected; {}", down.join(" | "));
+        let text = format!("{up} of {wanted} servers connected; {}", down.join(BETWEEN));
         return condition(type_, false, reason_of(&down), text);
     }
     if (up as i32) < wanted {
@@ -203,13 +206,13 @@ fn watcher(view: View<'_>, seen: &Observed<'_>) -> Condition {
     if open.is_empty() {
         return condition(type_, true, "AllLookedAt", format!("all {all} targets were looked at"));
     }
-    let more = if open.len() > SPELT_OUT { format!(" | and {} more", open.len() - SPELT_OUT) } else { String::new() };
+    let more = if open.len() > SPELT_OUT { format!("; also: {} more", open.len() - SPELT_OUT) } else { String::new() };
     open.truncate(SPELT_OUT);
     condition(
         type_,
         false,
         "TargetsPending",
-        format!("{done} of {all} targets are watched; {}{more}", open.join(" | ")),
+        format!("{done} of {all} targets are watched; {}{more}", open.join(BETWEEN)),
     )
 }
 
@@ -252,7 +255,7 @@ fn available(view: View<'_>, seen: &Observed<'_>, others: &[Condition]) -> Condi
         None => condition(type_, true, "DeploymentReady", "All replicas are ready"),
         Some((reason, _)) => {
             let texts: Vec<&str> = wrong.iter().map(|(_, text)| text.as_str()).collect();
-            condition(type_, false, reason, texts.join(" || "))
+            condition(type_, false, reason, texts.join(BETWEEN))
         }
     }
 }
@@ -285,6 +288,14 @@ fn without_effect(view: View<'_>) -> Vec<String> {
         .is_some_and(|w| w.enabled != Some(true) && (!w.targets.is_empty() || w.deployment.is_some()))
     {
         notes.push("spec.watcher: nothing is watched while spec.watcher.enabled is not true".to_owned());
+    }
+    let metrics = |t: &api::instance::WatchTarget| {
+        t.metrics_port.is_some() || t.metrics_path.is_some() || !t.metrics_filter.is_empty()
+    };
+    if let Some(watcher) = &spec.watcher
+        && watcher.targets.iter().any(metrics)
+    {
+        notes.push("spec.watcher.targets[].metricsPort, metricsPath, metricsFilter: the metrics of applications are not read by this version".to_owned());
     }
     if let Some(bind) = view.security().and_then(|security| security.bind_address.as_deref())
         && (bind == "localhost" || bind == "::1" || bind.starts_with("127."))
@@ -329,7 +340,7 @@ fn valid(view: View<'_>, seen: &Observed<'_>) -> Condition {
     if notes.is_empty() {
         return condition("Valid", true, "Accepted", "every field of the spec has its effect");
     }
-    condition("Valid", true, "FieldsWithoutEffect", notes.join(" | "))
+    condition("Valid", true, "FieldsWithoutEffect", notes.join(BETWEEN))
 }
 
 /// What is said when no Instance can be used, with where to look; nothing when there is one.
@@ -356,6 +367,6 @@ pub fn no_ready_instance<'a>(instances: impl IntoIterator<Item = &'a Instance>) 
     why.truncate(SPELT_OUT);
     Some(format!(
         "no ready Instance found: {count} there, none of them Available; {}; look: kubectl get instances -A, kubectl describe instance",
-        why.join(" || ")
+        why.join(BETWEEN)
     ))
 }
