@@ -44,9 +44,9 @@ enum LogFormat {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Watches the cluster, raises alerts, finds causes, and tells them by gRPC
-    Server(server::Args),
+    Server(Box<server::Args>),
     /// Runs the controllers: from alerts to Issues, plans, their execution and the report
-    Operator(operator::Args),
+    Operator(Box<operator::Args>),
     /// Checks an installation against what production needs, with the fix for each finding
     Doctor(doctor::Args),
     /// Prints the CustomResourceDefinitions, or applies them: chatcli crds | kubectl apply -f -
@@ -69,8 +69,8 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let ended = match cli.command {
-        Command::Server(args) => Box::pin(server::run(args)).await,
-        Command::Operator(args) => Box::pin(operator::run(args)).await,
+        Command::Server(args) => Box::pin(server::run(*args)).await,
+        Command::Operator(args) => Box::pin(operator::run(*args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Crds(args) => Box::pin(crds::run(args)).await,
     };

@@ -60,14 +60,12 @@ pub async fn run_with(
     for (path, probe) in more {
         probes = probes.merge(Router::new().route(path, get(readyz)).with_state((probe, token.clone())));
     }
-    let probes = probes
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route(
-            "/metrics",
-            get(move || async move {
-                ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.render())
-            }),
-        );
+    let probes = probes.route("/healthz", get(|| async { "ok\n" })).route(
+        "/metrics",
+        get(move || async move {
+            ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.render())
+        }),
+    );
     axum::serve(listener, probes).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 

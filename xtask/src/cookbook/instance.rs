@@ -4,7 +4,7 @@ use super::Account;
 use super::shell::Shell;
 
 /// The claims of two replicas; a bare cluster has nobody who makes volumes.
-const VOLUMES: &str = r#"for n in 0 1; do cat <<EOF
+const VOLUMES: &str = r"for n in 0 1; do cat <<EOF
 ---
 apiVersion: v1
 kind: PersistentVolume
@@ -15,7 +15,7 @@ spec:
   persistentVolumeReclaimPolicy: Delete
   hostPath: {path: /var/lib/chatcli-cookbook-$n, type: DirectoryOrCreate}
 EOF
-done | kubectl apply -f -"#;
+done | kubectl apply -f -";
 
 /// The certificate, as the text makes it.
 const CERTIFICATE: &str = r"cat > openssl.cnf <<'EOF'
@@ -81,7 +81,10 @@ pub fn run(account: &mut Account, shell: &Shell) -> anyhow::Result<()> {
         );
     }
     let endpoints = shell.run("kubectl get endpoints chatcli-prod -n chatcli-system")?;
-    account.promise("two replicas stand behind the Service", endpoints.matches(":50051").count() == 2, &endpoints);
+    account.promise("it lists addresses of pods", endpoints.contains(":50051"), &endpoints);
+    let addresses = shell
+        .quiet("kubectl get endpoints chatcli-prod -n chatcli-system -o jsonpath='{.subsets[*].addresses[*].ip}'")?;
+    account.promise("two replicas stand behind the Service", addresses.split_whitespace().count() == 2, &addresses);
     let volumes = shell.quiet("kubectl -n chatcli-system get pvc -o jsonpath='{.items[*].status.phase}'")?;
     account.promise("each replica has its own volume", volumes == "Bound Bound", &volumes);
 

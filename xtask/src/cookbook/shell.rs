@@ -9,8 +9,10 @@ use cluster::Cluster;
 
 /// The chart, as the text names it; a checkout has it as a folder.
 const CHART: &str = "oci://ghcr.io/diillson/charts/chatcli-operator";
+/// The operator's log.
+const LOGS: &str = "kubectl -n chatcli-system logs -l app.kubernetes.io/name=chatcli-operator --tail=-1";
 /// How long something may take that pods have to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// How often it is looked meanwhile.
 const CHECK: Duration = Duration::from_millis(500);
 
@@ -120,12 +122,8 @@ impl Shell {
     /// # Errors
     /// When it does not come.
     pub fn operator_log(&self, text: &str) -> anyhow::Result<String> {
-        let logs = self.until(&self.logs(), |logs| logs.contains(text))?;
+        let logs = self.until(LOGS, |logs| logs.contains(text))?;
         Ok(logs.lines().find(|line| line.contains(text)).unwrap_or_default().to_owned())
-    }
-
-    fn logs(&self) -> String {
-        "kubectl -n chatcli-system logs -l app.kubernetes.io/name=chatcli-operator --tail=-1".to_owned()
     }
 
     /// What somebody would want to see when a promise does not hold.
@@ -134,7 +132,7 @@ impl Shell {
             "kubectl get instances,pods,pvc -A -o wide",
             "kubectl -n chatcli-system get instances -o yaml",
             "kubectl -n chatcli-system get events --sort-by=.lastTimestamp | tail -40",
-            &format!("{} | tail -60", self.logs()),
+            &format!("{LOGS} | tail -60"),
             "kubectl -n chatcli-system logs -l app.kubernetes.io/managed-by=chatcli-operator --tail=30 --prefix",
         ] {
             println!("$ {command}\n{}", self.look(command));

@@ -94,7 +94,7 @@ impl Processes {
     /// When one ends, or takes over a minute.
     pub fn wait_ready(&mut self, stop: &Stop) -> anyhow::Result<()> {
         let began = Instant::now();
-        while !self.running.iter().all(|process| is_ready(process)) {
+        while !self.running.iter().all(is_ready) {
             self.check()?;
             stop.check()?;
             if began.elapsed() > Duration::from_mins(1) {

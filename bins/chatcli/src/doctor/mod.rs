@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::process;
 
 /// How long all of the reading may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Checks an installation against what production needs, with the fix for each finding.
 #[derive(Flags, Debug)]

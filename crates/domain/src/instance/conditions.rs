@@ -148,8 +148,16 @@ fn connected(view: View<'_>, seen: &Observed<'_>) -> Condition {
     let by_address = view.server().is_some_and(|server| server.address.is_some());
     let wanted = if by_address { 1 } else { wanted };
     if !down.is_empty() {
-        let text = format!("{up} of {wanted} servers connected; {}", down.join(BETWEEN));
-        return condition(type_, false, reason_of(&down), text);
+        let reason = reason_of(&down);
+        let advice = match reason {
+            "ConnectionRefused" => {
+                let (name, namespace) = (view.name(), view.namespace());
+                format!("; kubectl get endpoints {name} -n {namespace} must list addresses of pods")
+            }
+            _ => String::new(),
+        };
+        let text = format!("{up} of {wanted} servers connected; {}{advice}", down.join(BETWEEN));
+        return condition(type_, false, reason, text);
     }
     if (up as i32) < wanted {
         let text = format!("{up} of {wanted} servers connected: the other pods do not run yet");
