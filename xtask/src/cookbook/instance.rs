@@ -136,11 +136,11 @@ pub fn incident(account: &mut Account, shell: &Shell) {
 
 /// The `kubectl create secret` line of a message that is about a Secret.
 fn create_line(message: &str, secret: &str) -> Option<String> {
-    let lines = message.split("kubectl ").skip(1).map(|rest| format!("kubectl {rest}"));
-    lines.filter(|line| line.contains("create secret")).find(|line| line.contains(secret)).map(|line| {
-        let end = line.find([';', '\n', '`']).unwrap_or(line.len());
-        line.get(..end).unwrap_or(&line).trim().trim_end_matches('.').to_owned()
-    })
+    let lines = message.split("kubectl ").skip(1).map(|rest| {
+        let line = rest.split([';', '\n', '`']).next().unwrap_or(rest);
+        format!("kubectl {}", line.trim().trim_end_matches('.'))
+    });
+    lines.filter(|line| line.contains("create secret")).find(|line| line.contains(secret))
 }
 
 #[cfg(test)]
