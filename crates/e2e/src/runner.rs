@@ -3,7 +3,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What no case may take. The slowest takes a quarter of it on two busy cores.
+const CASE: Duration = Duration::from_mins(8);
 
 /// A test.
 pub struct Case {
@@ -61,8 +64,17 @@ impl Run {
                 for case in wanted {
                     let began = Instant::now();
                     // A task of its own, so that its panic ends nothing else.
-                    let passed = tokio::spawn((case.run)()).await.is_ok();
-                    let word = if passed { "ok" } else { "FAILED" };
+                    let mut task = tokio::spawn((case.run)());
+                    let ended = tokio::time::timeout(CASE, &mut task).await;
+                    let passed = matches!(ended, Ok(Ok(())));
+                    let word = match ended {
+                        Ok(Ok(())) => "ok".to_owned(),
+                        Ok(Err(_)) => "FAILED".to_owned(),
+                        Err(_) => {
+                            task.abort();
+                            format!("FAILED: not over within {} s", CASE.as_secs())
+                        }
+                    };
                     println!("test {} ... {word} ({:.1} s)", case.name, began.elapsed().as_secs_f64());
                     results.push((case.name, passed));
                 }

@@ -127,14 +127,7 @@ fn observation(seen: &Observation) -> v1::Evidence {
 
 /// The question in a request, once its fields were checked.
 pub(crate) fn question(request: v1::AnalyzeIssueRequest) -> Question {
-    let failed = request.failed_attempts.into_iter().flat_map(|attempt| attempt.actions).map(|action| {
-        AIInsightSuggestedAction {
-            action: some(action.action).unwrap_or_else(|| action.name.clone()),
-            description: some(action.description),
-            name: action.name,
-            params: action.params.into_iter().collect(),
-        }
-    });
+    let failed = request.failed_attempts.into_iter().flat_map(|attempt| attempt.actions).map(suggested);
     let ask = Ask {
         issue: request.issue_name,
         provider: request.provider,
@@ -155,6 +148,16 @@ pub(crate) fn question(request: v1::AnalyzeIssueRequest) -> Question {
         signal: request.signal_type,
         failed: failed.collect(),
         ask,
+    }
+}
+
+/// An action that was suggested before, or done.
+pub(crate) fn suggested(action: v1::SuggestedAction) -> AIInsightSuggestedAction {
+    AIInsightSuggestedAction {
+        action: some(action.action).unwrap_or_else(|| action.name.clone()),
+        description: some(action.description),
+        name: action.name,
+        params: action.params.into_iter().collect(),
     }
 }
 
@@ -184,7 +187,7 @@ pub(crate) fn analysis(analysis: Analysis) -> v1::AnalyzeIssueResponse {
     }
 }
 
-fn action(action: AIInsightSuggestedAction) -> v1::SuggestedAction {
+pub(crate) fn action(action: AIInsightSuggestedAction) -> v1::SuggestedAction {
     v1::SuggestedAction {
         name: action.name,
         action: action.action,

@@ -14,6 +14,7 @@ mod metrics;
 mod serve;
 mod service;
 mod state;
+mod steps;
 mod tls;
 
 use std::future::Future;

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::remediation::agentic;
 use futures::Stream;
 use proto::v1;
 use proto::v1::chat_cli_service_server::ChatCliService;
@@ -14,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use crate::feed::Feed;
 use crate::metrics::Metrics;
-use crate::{Eyes, WatcherStatus, convert, gate};
+use crate::{Analysis, Eyes, Question, WatcherStatus, convert, gate, steps};
 
 /// Most bytes of the name of an Issue and of other names.
 const MAX_NAME: usize = 1024;
@@ -136,13 +137,38 @@ impl<E: Eyes> ChatCliService for Service<E> {
     ) -> Result<Response<v1::AnalyzeIssueResponse>, Status> {
         let request = request.into_inner();
         check(&request)?;
+        let analysis = self.analysed(convert::question(request)).await?;
+        Ok(Response::new(convert::analysis(analysis)))
+    }
+
+    async fn agentic_step(
+        &self,
+        request: Request<v1::AgenticStepRequest>,
+    ) -> Result<Response<v1::AgenticStepResponse>, Status> {
+        let request = request.into_inner();
+        steps::check(&request)?;
+        let steps::Asked { question, progress, told } = steps::asked(request);
+        // What was done is in the question: neither the rules nor a language model propose it again.
+        check(&question)?;
+        let mut question = convert::question(question);
+        question.failed = progress.tried();
+        let analysis = self.analysed(question).await?;
+        let next = agentic::next(&analysis.diagnosis, &progress);
+        tracing::info!(issue = told.issue, step = progress.step, "next step: {}", steps::named(&next));
+        Ok(Response::new(steps::answer(next, &analysis.diagnosis, &progress, told)))
+    }
+}
+
+impl<E: Eyes> Service<E> {
+    /// Asks the eyes, unless they have not looked at everything yet; a few at a time.
+    async fn analysed(&self, question: Question) -> Result<Analysis, Status> {
         if let Some(why) = self.eyes.first_look() {
             // "No symptom is visible" would be taken for the answer, and people would be called.
             return Err(Status::unavailable(format!("not everything was looked at yet: {why}; ask again in a moment")));
         }
         let _permit = self.analyses.acquire().await.map_err(|_| Status::unavailable("the server is stopping"))?;
-        let issue = request.issue_name.clone();
-        let analysis = self.eyes.analyze(convert::question(request)).await;
+        let issue = question.ask.issue.clone();
+        let analysis = self.eyes.analyze(question).await;
         let diagnosis = &analysis.diagnosis;
         tracing::info!(
             issue,
@@ -153,17 +179,7 @@ impl<E: Eyes> ChatCliService for Service<E> {
             "analysed: {}",
             diagnosis.cause.statement
         );
-        Ok(Response::new(convert::analysis(analysis)))
-    }
-
-    async fn agentic_step(
-        &self,
-        _: Request<v1::AgenticStepRequest>,
-    ) -> Result<Response<v1::AgenticStepResponse>, Status> {
-        let provider = self.eyes.states().borrow().provider.name.clone();
-        Err(Status::unimplemented(format!(
-            "this server does not work step by step (its provider is {provider}): it proposes a whole plan through AnalyzeIssue; remedy: use the suggested actions of AnalyzeIssue"
-        )))
+        Ok(analysis)
     }
 }
 
@@ -188,12 +204,15 @@ fn check(request: &v1::AnalyzeIssueRequest) -> Result<(), Status> {
         ("previous_failure_context", &request.previous_failure_context, MAX_CONTEXT),
         ("kubernetes_context", &request.kubernetes_context, MAX_CONTEXT),
     ] {
-        if value.len() > limit {
-            return Err(Status::invalid_argument(format!(
-                "{field} has {} bytes, at most {limit} are taken; remedy: shorten it",
-                value.len()
-            )));
-        }
+        fits(field, value.len(), limit)?;
     }
     Ok(())
+}
+
+/// Refuses what is too long.
+pub(crate) fn fits(field: &str, length: usize, limit: usize) -> Result<(), Status> {
+    if length <= limit {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!("{field} has {length} bytes, at most {limit} are taken; remedy: shorten it")))
 }

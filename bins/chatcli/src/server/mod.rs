@@ -144,6 +144,10 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
         let targets = targets::run(plan, client, env, watcher);
         supervisor.spawn("targets", async { targets.await.map_err(|error| format!("{error:#}")) });
     } else {
+        if args.kubeconfig.is_some() {
+            // Nothing is asked of it now, but whoever names a file wants it to be usable.
+            process::connect(args.kubeconfig, args.context, &metrics).await?;
+        }
         tracing::info!("no target is named: nothing is watched, questions are answered");
     }
     tracing::info!(grpc = %bind, metrics = ?args.listen.metrics(), "listening");

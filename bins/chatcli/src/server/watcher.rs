@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use api::shared::ObjectRef;
 use detector::{Detector, Fleet, Looks, Scope};
 use domain::detection::{Alert, Transition};
-use domain::diagnosis::{Diagnosis, Evidence, cleared};
+use domain::diagnosis::{Diagnosis, Evidence, unseen};
 use grpc::{Analysis, ProviderState, Question, ServerState, TargetState, WatcherStatus};
 use kit::clock::{Clock, SystemClock};
 use ports::llm::Llm;
@@ -184,12 +184,8 @@ impl Watcher {
             name: resource.name,
             uid: None,
         };
-        let mut diagnosis = cleared(asked, SystemClock.now());
-        let gap = "This server watches nothing, so nothing was looked at; name the workload among the targets of its Instance.";
-        diagnosis.analysis.push_str("\n\nNot known: ");
-        diagnosis.analysis.push_str(gap);
-        diagnosis.recommendations.push(gap.to_owned());
-        (diagnosis, None)
+        let remedy = "Name the workload among the targets of the server's Instance.";
+        (unseen(asked, "this server watches nothing", remedy, SystemClock.now()), None)
     }
 }
 

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 
 use api::shared::ObjectRef;
 use domain::detection::{Alert, Symptom, WorkloadView, evaluate, evaluate_node};
-use domain::diagnosis::{Diagnosis, cleared, diagnose};
+use domain::diagnosis::{Diagnosis, cleared, diagnose, unseen};
 use kube::Client;
 
 use crate::eyes::Eyes;
@@ -29,18 +29,17 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
         uid: None,
     };
     let Some(key) = Key::of(resource).and_then(|key| eyes.workload(key)) else {
-        let why = format!("{} {} is of no kind that is watched; nothing was looked at.", asked.kind, asked.name);
-        return Analysis { diagnosis: with(cleared(asked, now), vec![why]), evidence: None };
+        let remedy = "Look at it with kubectl describe.";
+        return Analysis { diagnosis: unseen(asked, "it is of no kind that is watched", remedy, now), evidence: None };
     };
     if key.kind != Kind::Node && !eyes.caches.pods.covers(&key.place.namespace) {
-        let why = format!(
-            "Namespace {} is not among those that this server watches; nothing was looked at. Add it to the watched namespaces.",
-            key.place.namespace
-        );
-        return Analysis { diagnosis: with(cleared(asked, now), vec![why]), evidence: None };
+        let why = format!("namespace {} is not among those that this server watches", key.place.namespace);
+        let diagnosis = unseen(asked, &why, "Add it to the watched namespaces.", now);
+        return Analysis { diagnosis, evidence: None };
     }
     let Some((view, found)) = look(eyes, &key, now) else {
-        return Analysis { diagnosis: cleared(asked, now), evidence: None };
+        let remedy = "Close the incident when it was deleted on purpose.";
+        return Analysis { diagnosis: unseen(asked, "it does not exist", remedy, now), evidence: None };
     };
     let Some(symptom) = choose(found, question).or_else(|| remembered(eyes, &view, question)) else {
         return Analysis { diagnosis: cleared(view.workload, now), evidence: None };

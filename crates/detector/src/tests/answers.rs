@@ -216,12 +216,16 @@ async fn what_is_healthy_elsewhere_or_unknown_is_said_to_be_so() {
     let mut asked = question("crashloop_backoff");
     let healthy = detector.analyze(&asked).await.diagnosis;
     assert!(healthy.cause.statement.contains("No symptom is visible on Deployment web") && healthy.actions.is_empty());
+    assert!(healthy.clear);
     asked.resource.namespace = "elsewhere".into();
     let elsewhere = detector.analyze(&asked).await.diagnosis;
-    assert!(elsewhere.recommendations.iter().any(|text| text.contains("not among those that this server watches")));
+    assert!(elsewhere.cause.statement.contains("not among those that this server watches") && !elsewhere.clear);
     asked.resource.kind = "Service".into();
     let unknown = detector.analyze(&asked).await.diagnosis;
-    assert!(unknown.recommendations.iter().any(|text| text.contains("no kind that is watched")));
+    assert!(unknown.cause.statement.contains("no kind that is watched") && !unknown.clear);
+    asked = Question { resource: ResourceRef { name: "gone".into(), ..question("").resource }, ..asked };
+    let gone = detector.analyze(&asked).await.diagnosis;
+    assert!(gone.cause.statement.contains("does not exist") && !gone.clear, "{}", gone.cause.statement);
 }
 
 #[tokio::test]

@@ -139,6 +139,8 @@ pub struct Diagnosis {
     pub analysis: String,
     /// The log lines that matter.
     pub log_analysis: Option<String>,
+    /// Whether the object was looked at and shows no symptom. What was not looked at is not clear.
+    pub clear: bool,
 }
 
 /// What a rule concludes, before attempts that failed are taken into account.
@@ -175,16 +177,28 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
     }
     let analysis = render::analysis(&cause, &actions, &recommendations, now);
     let log_analysis = (!log_lines.is_empty()).then(|| log_lines.join("\n"));
-    Diagnosis { cause, actions, recommendations, analysis, log_analysis }
+    Diagnosis { cause, actions, recommendations, analysis, log_analysis, clear: false }
 }
 
 /// The diagnosis when no symptom is there any more.
 pub fn cleared(object: ObjectRef, now: Timestamp) -> Diagnosis {
+    let statement = format!(
+        "No symptom is visible on {} {} any more; its pods, events and rollout were checked",
+        object.kind, object.name
+    );
+    let advice = "Watch whether the symptom comes back; nothing is proposed while it is absent.".to_owned();
+    Diagnosis { clear: true, ..without_cause(object, statement, advice, now) }
+}
+
+/// The diagnosis of what could not be looked at. `why` is the end of a sentence, `remedy` one of its own.
+pub fn unseen(object: ObjectRef, why: &str, remedy: &str, now: Timestamp) -> Diagnosis {
+    let statement = format!("{} {} was not looked at: {why}", object.kind, object.name);
+    without_cause(object, statement, remedy.to_owned(), now)
+}
+
+fn without_cause(object: ObjectRef, statement: String, advice: String, now: Timestamp) -> Diagnosis {
     let cause = RootCause {
-        statement: format!(
-            "No symptom is visible on {} {} any more; its pods, events and rollout were checked",
-            object.kind, object.name
-        ),
+        statement,
         object,
         path: None,
         value: None,
@@ -193,13 +207,14 @@ pub fn cleared(object: ObjectRef, now: Timestamp) -> Diagnosis {
         proof: Vec::new(),
         ruled_out: Vec::new(),
     };
-    let recommendations = vec!["Watch whether the symptom comes back; nothing is proposed while it is absent.".into()];
+    let recommendations = vec![advice];
     Diagnosis {
         analysis: render::analysis(&cause, &[], &recommendations, now),
         cause,
         actions: Vec::new(),
         recommendations,
         log_analysis: None,
+        clear: false,
     }
 }
 

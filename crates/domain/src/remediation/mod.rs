@@ -4,6 +4,7 @@
 //! approve (`approval`).
 
 pub mod actions;
+pub mod agentic;
 pub mod fields;
 pub mod history;
 pub mod plan;

@@ -1,7 +1,8 @@
 //! What is wrong with the world around: each time a clear message, and recovery without a restart where one is possible.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
 use cluster::{Cluster, Mode, local};
 use e2e::look;
@@ -9,6 +10,8 @@ use e2e::platform::{Setup, install, install_crds};
 use e2e::process::Process;
 use e2e::runner::Case;
 use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::{World, one};
 
@@ -39,8 +42,9 @@ async fn unreadable_kubeconfig(world: World) {
     for file in [PathBuf::from("/nowhere/kubeconfig"), garbage] {
         for command in ["server", "operator"] {
             let mut run = Command::new(&world.chatcli);
-            run.arg(command).arg("--kubeconfig").arg(&file).stdin(Stdio::null());
-            let output = tokio::task::spawn_blocking(move || run.output().expect("chatcli")).await.expect("chatcli");
+            run.arg(command).arg("--kubeconfig").arg(&file).stdin(Stdio::null()).kill_on_drop(true);
+            let output = timeout(Duration::from_secs(30), run.output()).await;
+            let output = output.unwrap_or_else(|_| panic!("{command} runs on")).expect("chatcli");
             assert!(!output.status.success(), "{command} with {}", file.display());
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(said.contains(&file.display().to_string()) && said.contains("remedy"), "{command}: {said}");
@@ -59,7 +63,7 @@ async fn ready(process: &mut Process, seconds: u64) {
             process.print_log();
             panic!("it ended with {status}");
         }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     process.print_log();
     panic!("not ready after {seconds} s: {:?}", process.get(process.ready_path()).await);

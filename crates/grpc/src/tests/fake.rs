@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::shared::{CauseClass, Proof, RootCause, RuledOut, Severity, SignalType};
 use domain::detection::{Observation, Rule, Source};
+use domain::diagnosis::cleared;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use ports::server_link::{LinkEvent, ServerLink, Settings};
@@ -100,6 +101,7 @@ pub fn diagnosis() -> Diagnosis {
         recommendations: vec!["Push the image.".into()],
         analysis: "The image does not exist.\n\nProof: ...".into(),
         log_analysis: Some("no log".into()),
+        clear: false,
     }
 }
 
@@ -117,6 +119,7 @@ pub struct Fake {
 #[derive(Clone, Copy, PartialEq)]
 pub enum Behaviour {
     Answers,
+    SaysItIsOver,
     Hangs,
     Panics,
 }
@@ -162,6 +165,7 @@ impl Eyes for Fake {
         let behaviour = *self.analysis.lock().unwrap();
         match behaviour {
             Behaviour::Answers => diagnosis().into(),
+            Behaviour::SaysItIsOver => cleared(object("Deployment", "shop", "web"), at(9)).into(),
             Behaviour::Hangs => std::future::pending().await,
             Behaviour::Panics => panic!("this is a test"),
         }

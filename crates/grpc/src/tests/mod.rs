@@ -8,4 +8,5 @@ mod gate;
 mod link;
 mod old;
 mod state;
+mod steps;
 mod tls;
