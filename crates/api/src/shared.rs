@@ -233,6 +233,27 @@ pub enum SignalType {
     /// An object differs from its source.
     #[serde(rename = "config_drift")]
     ConfigDrift,
+    /// A Service leads nowhere.
+    #[serde(rename = "service_error")]
+    ServiceError,
+    /// A NetworkPolicy denies a connection that a workload needs.
+    #[serde(rename = "network_denied")]
+    NetworkDenied,
+    /// The next start of a pod will fail, although it runs now.
+    #[serde(rename = "next_start_fails")]
+    NextStartFails,
+    /// An autoscaler cannot do its work.
+    #[serde(rename = "autoscaler_error")]
+    AutoscalerError,
+    /// A quota, a limit range, a webhook or Pod Security refuses the next pod, or a disruption budget every eviction.
+    #[serde(rename = "admission_blocked")]
+    AdmissionBlocked,
+    /// An object is being deleted and does not go.
+    #[serde(rename = "deletion_stuck")]
+    DeletionStuck,
+    /// A workload that others need is scaled to zero.
+    #[serde(rename = "scaled_to_zero")]
+    ScaledToZero,
 }
 
 /// Where a RemediationPlan is.
@@ -480,6 +501,32 @@ pub enum CauseClass {
     NodeFault,
     /// A quota, a limit range or an admission rule refuses the pods.
     AdmissionRefused,
+    /// A Service selects no pods, or leads to a port that they do not serve.
+    ServiceMisconfigured,
+    /// An Ingress or a route of the Gateway API leads to a class, Service, port or Secret that does not fit.
+    RouteMisconfigured,
+    /// A NetworkPolicy denies the connection.
+    NetworkDenied,
+    /// A volume claim cannot be bound or mounted.
+    StorageUnavailable,
+    /// A certificate has ended, ends soon, or is for other names.
+    CertificateInvalid,
+    /// An account may not do what the workload needs.
+    PermissionDenied,
+    /// Something that the workload depends on is down, or is not where it looks for it.
+    DependencyUnavailable,
+    /// A Job cannot end, or a schedule never comes.
+    JobMisconfigured,
+    /// An autoscaler has no target, no metrics or no room.
+    AutoscalerMisconfigured,
+    /// A disruption budget or a rollout strategy leaves no pod that may go.
+    DisruptionBlocked,
+    /// An admission webhook does not answer.
+    WebhookUnavailable,
+    /// The workload is scaled to zero.
+    ScaledToZero,
+    /// A finalizer keeps an object that is being deleted.
+    DeletionBlocked,
     /// No cause could be proven; the statement says what was checked.
     Unknown,
 }

@@ -9,6 +9,7 @@
 //! * `remediation`: what an action needs, changes, verifies and undoes, and the life of a plan;
 //! * `llm`: what a language model is told, and what of its answer counts;
 //! * `approval`: who must say yes, and whether they have;
+//! * `graph`: the objects of a namespace, how they refer to each other, and what is wrong in that;
 //! * `doctor`: what an installation lacks for production;
 //! * `rights`: what each part must be allowed to do.
 //!
@@ -19,6 +20,7 @@ pub mod approval;
 pub mod detection;
 pub mod diagnosis;
 pub mod doctor;
+pub mod graph;
 pub mod incident;
 pub mod instance;
 pub mod llm;

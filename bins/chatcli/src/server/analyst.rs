@@ -115,6 +115,7 @@ mod tests {
             names: BTreeMap::new(),
             memory_used: BTreeMap::new(),
             failed: Vec::new(),
+            suspects: Vec::new(),
         }
     }
 

@@ -78,6 +78,7 @@ pub(super) async fn gather(
         names: names.found,
         memory_used: memory_used.found,
         failed: failed.to_vec(),
+        suspects: Vec::new(),
     };
     (evidence, gaps)
 }

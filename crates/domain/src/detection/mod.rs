@@ -26,6 +26,34 @@ pub const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// Rule that found a symptom; the order is from the least specific to the most specific one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::Display)]
 pub enum Rule {
+    /// The next start of a pod will fail.
+    NextStart,
+    /// An object that is being deleted stays.
+    DeletionStuck,
+    /// A disruption budget or a strategy lets no pod go.
+    DisruptionBlocked,
+    /// A certificate has ended, ends soon, or is for other names.
+    Certificate,
+    /// An autoscaler cannot work.
+    Autoscaler,
+    /// A workload that others need is scaled to zero.
+    ScaledToZero,
+    /// The next pod will be refused.
+    AdmissionBlocked,
+    /// A policy denies a connection that a workload needs.
+    NetworkDenied,
+    /// A Service leads nowhere.
+    ServiceBroken,
+    /// An Ingress or a route of the Gateway API leads nowhere.
+    RouteBroken,
+    /// A CronJob has missed its time.
+    ScheduleMissed,
+    /// A Job has failed, or cannot end.
+    JobFailed,
+    /// A volume claim is not bound.
+    ClaimPending,
+    /// The configuration of a workload contradicts the objects around it.
+    Configuration,
     /// The rollout makes no progress, and nothing says why.
     RolloutStuck,
     /// A pod that served is not ready any more.
@@ -63,6 +91,18 @@ impl Rule {
             Self::RolloutStuck | Self::Refused | Self::MissingReference | Self::SetupFailing => {
                 SignalType::DeployFailing
             }
+            Self::NextStart | Self::Configuration => SignalType::NextStartFails,
+            Self::DeletionStuck => SignalType::DeletionStuck,
+            Self::DisruptionBlocked | Self::AdmissionBlocked => SignalType::AdmissionBlocked,
+            Self::Certificate => SignalType::CertificateExpiring,
+            Self::Autoscaler => SignalType::AutoscalerError,
+            Self::ScaledToZero => SignalType::ScaledToZero,
+            Self::NetworkDenied => SignalType::NetworkDenied,
+            Self::ServiceBroken => SignalType::ServiceError,
+            Self::RouteBroken => SignalType::IngressError,
+            Self::ScheduleMissed => SignalType::CronjobMissed,
+            Self::JobFailed => SignalType::JobFailed,
+            Self::ClaimPending => SignalType::PvcPending,
             Self::NotReady | Self::LivenessFailing | Self::ReadinessFailing | Self::Unschedulable => {
                 SignalType::PodNotReady
             }

@@ -124,6 +124,8 @@ pub struct Evidence {
     pub memory_used: BTreeMap<String, i128>,
     /// Actions of the attempts that did not help.
     pub failed: Vec<AIInsightSuggestedAction>,
+    /// What is wrong around the workload and could explain the symptom.
+    pub suspects: Vec<crate::graph::Finding>,
 }
 
 /// What a diagnosis says.
@@ -163,7 +165,9 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
         Rule::Unschedulable => scheduling::explain(evidence),
         Rule::Refused => admission::explain(evidence),
         Rule::NodeNotReady | Rule::NodePressure => node::explain(evidence),
-        Rule::RolloutStuck => unknown(evidence),
+        Rule::JobFailed => crash::explain(evidence),
+        // What a graph shows was explained where it was found.
+        _ => unknown(evidence),
     };
     let Conclusion { mut cause, candidates, mut recommendations, log_lines } = conclusion;
     cause.confidence = cause.confidence.clamp(0.0, 1.0);

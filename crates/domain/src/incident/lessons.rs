@@ -78,6 +78,64 @@ pub(super) fn of(class: CauseClass) -> (&'static str, &'static [&'static str]) {
             "A quota, a limit range or an admission rule refused the pods.",
             &["Run a server-side dry run in the pipeline.", "Alert on quota use before it is full."],
         ),
+        CauseClass::ServiceMisconfigured => (
+            "A Service led to no pods, or to a port that they do not serve.",
+            &[
+                "Name container ports and let Services use the names.",
+                "Check selectors against pod labels in the pipeline.",
+            ],
+        ),
+        CauseClass::RouteMisconfigured => (
+            "A route led to a class, Service, port or Secret that was not there.",
+            &["Deploy routes together with what they lead to.", "Probe each public route from outside."],
+        ),
+        CauseClass::NetworkDenied => (
+            "A NetworkPolicy denied a connection that a workload needs.",
+            &[
+                "Keep policies beside the workloads whose connections they name.",
+                "Allow DNS in every policy on egress.",
+            ],
+        ),
+        CauseClass::StorageUnavailable => (
+            "A volume claim could not be bound or mounted.",
+            &["Name a StorageClass that every cluster has, or none.", "Alert on claims that stay pending."],
+        ),
+        CauseClass::CertificateInvalid => (
+            "A certificate had ended, or was for other names.",
+            &["Let a controller renew certificates.", "Alert weeks before a certificate ends."],
+        ),
+        CauseClass::PermissionDenied => (
+            "An account was not allowed to do what the workload needs.",
+            &["Deploy roles with the workload, and test them with `kubectl auth can-i`."],
+        ),
+        CauseClass::DependencyUnavailable => (
+            "Something that the workload depends on was down, or not where the workload looks for it.",
+            &["Retry with backoff instead of ending.", "Take addresses of dependencies from one place."],
+        ),
+        CauseClass::JobMisconfigured => (
+            "A Job could not end, or its schedule never came.",
+            &["Set deadlines and history limits on Jobs.", "Alert on the last success, not on failures alone."],
+        ),
+        CauseClass::AutoscalerMisconfigured => (
+            "An autoscaler had no target, no metrics or no room.",
+            &["Set requests on everything that is scaled by use.", "Alert when an autoscaler stays at its most."],
+        ),
+        CauseClass::DisruptionBlocked => (
+            "A disruption budget or a rollout strategy left no pod that may go.",
+            &["Let budgets allow at least one disruption.", "Check budgets against replicas when either changes."],
+        ),
+        CauseClass::WebhookUnavailable => (
+            "An admission webhook did not answer, and refuses what it cannot see.",
+            &["Run webhooks with several replicas.", "Exclude their own namespace, and fail open where that is safe."],
+        ),
+        CauseClass::ScaledToZero => (
+            "A workload that others need was scaled to zero.",
+            &["Say who scales a workload, and alert when one that has users is at zero."],
+        ),
+        CauseClass::DeletionBlocked => (
+            "A finalizer kept an object that was being deleted.",
+            &["Remove a controller only after the objects that carry its finalizers."],
+        ),
         CauseClass::Unknown => (
             "The cause could not be proven from what the cluster shows.",
             &["Add the observation that was missing: log lines at exit, metrics, events."],

@@ -7,7 +7,7 @@ use super::{Scrubber, Section, assemble};
 use crate::remediation::actions::REGISTRY;
 
 /// Classes of causes.
-pub(super) const CLASSES: [&str; 15] = [
+pub(super) const CLASSES: [&str; 28] = [
     "ImageNotFound",
     "ImageUnauthorized",
     "RegistryUnreachable",
@@ -21,6 +21,19 @@ pub(super) const CLASSES: [&str; 15] = [
     "MissingReference",
     "NodeFault",
     "AdmissionRefused",
+    "ServiceMisconfigured",
+    "RouteMisconfigured",
+    "NetworkDenied",
+    "StorageUnavailable",
+    "CertificateInvalid",
+    "PermissionDenied",
+    "DependencyUnavailable",
+    "JobMisconfigured",
+    "AutoscalerMisconfigured",
+    "DisruptionBlocked",
+    "WebhookUnavailable",
+    "ScaledToZero",
+    "DeletionBlocked",
     "Unknown",
     "Other",
 ];

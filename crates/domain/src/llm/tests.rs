@@ -44,6 +44,7 @@ fn evidence() -> Evidence {
         names: BTreeMap::new(),
         memory_used: BTreeMap::new(),
         failed: Vec::new(),
+        suspects: Vec::new(),
     }
 }
 

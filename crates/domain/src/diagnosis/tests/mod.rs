@@ -27,6 +27,7 @@ fn evidence(view: WorkloadView, second: i64) -> Evidence {
         names: BTreeMap::new(),
         memory_used: BTreeMap::new(),
         failed: Vec::new(),
+        suspects: Vec::new(),
     }
 }
 

@@ -1,0 +1,75 @@
+//! What is wrong in a graph, whatever its pods say.
+//!
+//! Every rule is a function from a graph to findings, in a file by subject. A rule says nothing where a kind that it needs
+//! could not be read, and nothing that the platform's own state machine would call normal: an absent optional object, a
+//! workload that is at rest, a Service without a selector.
+
+use api::shared::{CauseClass, ObjectRef, Proof, RootCause};
+use jiff::Timestamp;
+
+use super::{Finding, Graph};
+
+/// A rule: it adds what it finds.
+type GraphRule = fn(&Graph, Timestamp, &mut Vec<Finding>);
+
+/// The rules, one line each.
+const RULES: &[GraphRule] = &[];
+
+/// Everything that is wrong, the outages first. No two findings have the same object, rule and path.
+pub fn findings(graph: &Graph, now: Timestamp) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in RULES {
+        rule(graph, now, &mut found);
+    }
+    found.sort_by_key(|finding| (std::cmp::Reverse(finding.standing), finding.severity));
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|finding| {
+        let object = &finding.cause.object;
+        seen.insert((object.kind.clone(), object.name.clone(), finding.rule, finding.cause.path.clone()))
+    });
+    found
+}
+
+/// What can explain a symptom of a workload.
+pub fn suspects<'a>(findings: &'a [Finding], workload: &ObjectRef) -> Vec<&'a Finding> {
+    let is = |object: &ObjectRef| object.kind == workload.kind && object.name == workload.name;
+    findings.iter().filter(|finding| is(&finding.about) || finding.concerns.iter().any(is)).collect()
+}
+
+/// A cause without proof yet.
+pub(super) fn cause(
+    object: &ObjectRef,
+    class: CauseClass,
+    path: &str,
+    value: &str,
+    statement: String,
+    confidence: f64,
+) -> RootCause {
+    RootCause {
+        object: object.clone(),
+        path: Some(path.to_owned()),
+        value: Some(value.to_owned()),
+        class,
+        statement,
+        confidence,
+        proof: Vec::new(),
+        ruled_out: Vec::new(),
+    }
+}
+
+/// A fact of a proof.
+pub(super) fn fact(object: &ObjectRef, path: &str, value: impl Into<String>, rule: &str) -> Proof {
+    Proof {
+        object: object.clone(),
+        path: Some(path.to_owned()),
+        value: Some(value.into()),
+        resource_version: None,
+        time: None,
+        rule: rule.to_owned(),
+    }
+}
+
+/// " (did you mean X?)", or nothing.
+pub(super) fn meant(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+}
