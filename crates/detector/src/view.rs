@@ -91,6 +91,7 @@ impl Assemble<'_> {
             revisions: Vec::new(),
             pods: Vec::new(),
             events: self.index.notes(uid(metadata)),
+            job: None,
         }
     }
 

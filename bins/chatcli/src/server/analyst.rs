@@ -88,6 +88,7 @@ mod tests {
             revisions: Vec::new(),
             pods: Vec::new(),
             events: Vec::new(),
+            job: None,
         };
         let symptom = Symptom {
             rule: Rule::RolloutStuck,

@@ -65,6 +65,7 @@ fn look(eyes: &Eyes, key: &Key, now: jiff::Timestamp) -> Option<(WorkloadView, V
         revisions: Vec::new(),
         pods: Vec::new(),
         events: Vec::new(),
+        job: None,
     };
     Some((view, evaluate_node(&node, now).symptoms))
 }

@@ -240,6 +240,7 @@ pub(crate) fn view(pods: impl IntoIterator<Item = Maker>) -> WorkloadView {
         revisions: vec![revision(2, container()), revision(1, before)],
         pods: pods.into_iter().map(Maker::done).collect(),
         events: Vec::new(),
+        job: None,
     }
 }
 

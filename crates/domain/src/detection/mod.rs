@@ -15,7 +15,7 @@ mod workload;
 pub use book::{Alert, AlertBook, Transition};
 pub use node::{evaluate_node, ready as node_ready};
 pub use probe::{budget, same_port, time_to_ready};
-pub use view::{EventNote, PodView, Revision, WorkloadView, anchor, event_time};
+pub use view::{EventNote, JobState, PodView, Revision, WorkloadView, anchor, event_time};
 
 use api::shared::{ObjectRef, Severity, SignalType};
 use jiff::{SignedDuration, Timestamp};

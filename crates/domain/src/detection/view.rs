@@ -164,6 +164,23 @@ impl PodView {
     }
 }
 
+/// What a Job says of itself, beside its conditions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobState {
+    /// Pods that failed: `status.failed`.
+    pub failed: i32,
+    /// Pods that run or wait: `status.active`.
+    pub active: i32,
+    /// Failures after which it gives up: `spec.backoffLimit`, 6 where it is not set.
+    pub backoff_limit: i32,
+    /// Whether it rests: `spec.suspend`.
+    pub suspended: bool,
+    /// The CronJob that made it.
+    pub made_by: Option<ObjectRef>,
+    /// Whether a newer Job of the same CronJob has completed.
+    pub overtaken: bool,
+}
+
 /// A workload with all that belongs to it.
 #[derive(Clone, Debug)]
 pub struct WorkloadView {
@@ -185,6 +202,9 @@ pub struct WorkloadView {
     pub pods: Vec<PodView>,
     /// Warning events about the workload and its ReplicaSets.
     pub events: Vec<Arc<EventNote>>,
+    /// State of a Job; none for every other kind. The pods of a Job carry the hash of its only revision, whose template is
+    /// that of the Job; older revisions of a Job of a CronJob are the Jobs before it.
+    pub job: Option<JobState>,
 }
 
 impl WorkloadView {
