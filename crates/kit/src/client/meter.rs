@@ -9,6 +9,7 @@ use http::{Method, Request, Response};
 use kube::client::Body;
 use tower::{BoxError, Layer, Service};
 
+use super::watches::patient;
 use crate::metrics::{self, Metrics};
 
 #[derive(Clone)]
@@ -56,7 +57,7 @@ where
         let (verb, resource) = describe(request.method(), request.uri());
         let (metrics, timeout) = (self.metrics.clone(), self.timeout);
         let began = Instant::now();
-        let answer = self.inner.call(request);
+        let answer = self.inner.call(patient(request));
         Box::pin(async move {
             let answer = tokio::time::timeout(timeout, answer).await;
             let code = match &answer {

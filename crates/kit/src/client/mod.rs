@@ -1,6 +1,7 @@
 //! The client: an explicit configuration, deadlines on answers, counted requests.
 
 mod meter;
+mod watches;
 
 use std::path::PathBuf;
 use std::time::Duration;
