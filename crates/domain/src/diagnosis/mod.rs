@@ -16,7 +16,7 @@ mod propose;
 mod reference;
 pub mod refs;
 mod render;
-mod scheduling;
+pub(crate) mod scheduling;
 pub use scheduling::requests;
 
 use std::collections::BTreeMap;

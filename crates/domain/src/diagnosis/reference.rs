@@ -6,6 +6,7 @@ use api::shared::{CauseClass, ObjectRef};
 
 use super::refs::{Reference, references};
 use super::{Conclusion, Evidence, cause, fact, propose, ruled_out};
+use crate::graph::nearest;
 
 /// The object, and perhaps the key, that a message says is missing.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +61,8 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
             && (r.name == missing.name || missing.name.is_empty())
             && (missing.key.is_none() || r.key.is_none() || r.key == missing.key)
     };
-    let reference = all.iter().find(fits);
+    // One that names the key says more than one that takes the whole object.
+    let reference = all.iter().filter(fits).find(|r| r.key == missing.key).or_else(|| all.iter().find(fits));
     let name = if missing.name.is_empty() {
         reference.map(|r| r.name.clone()).unwrap_or_default()
     } else {
@@ -76,10 +78,21 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
     let place = reference
         .and_then(|r| r.variable.as_ref())
         .map_or_else(|| path.clone().unwrap_or_else(|| "its spec".into()), |v| format!("env {v}"));
-    let similar = evidence.names.get(missing.kind).and_then(|names| nearest(&name, names));
+    let names = evidence.names.get(missing.kind).into_iter().flatten().map(String::as_str);
+    // Where the object is there and only the key is not, another key was meant, not another object.
+    let map = evidence.config_maps.iter().find(|map| missing.kind == "ConfigMap" && map.name == name);
+    let keys = map.and_then(|map| map.data.as_ref()).into_iter().flatten().map(|(key, _)| key.as_str());
+    let similar = match &missing.key {
+        None => nearest(&name, names).map(|near| format!("{} {near}", missing.kind)),
+        Some(key) => nearest(key, keys).map(|near| format!("key {near}")),
+    };
+    let had_key = missing
+        .key
+        .as_ref()
+        .is_some_and(|key| map.and_then(|map| map.before.as_ref()).is_some_and(|b| b.contains_key(key)));
     let mut statement = format!("{} refers in {place} to {what}, which does not exist", evidence.who());
     if let Some(similar) = &similar {
-        let _ = write!(statement, "; {} {similar} does, was that meant?", missing.kind);
+        let _ = write!(statement, "; {similar} does, was that meant?");
     }
     if let (true, Some(revision)) = (new_reference, evidence.revision()) {
         let _ = write!(statement, "; revision {} introduced the reference", revision.number);
@@ -108,8 +121,9 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
         candidates.extend(propose::rollback(evidence, &format!("refers to {what}, which does not exist")));
     } else {
         // The reference was good once: what it names is what went away.
-        if old.is_some() || similar.is_none() {
+        if old.is_some() || had_key || similar.is_none() {
             cause.object = object;
+            cause.path = missing.key.as_ref().map(|key| format!("data.{key}")).or(cause.path);
         }
         cause.ruled_out.push(ruled_out(
             "A rollout brought the reference",
@@ -145,33 +159,4 @@ fn set_up(evidence: &Evidence) -> Conclusion {
         conclusion.candidates.extend(propose::rollback(evidence, "cannot be set up"));
     }
     conclusion
-}
-
-/// The name that is nearest to one that is missing; none when nothing is near.
-pub(super) fn nearest(name: &str, names: &[String]) -> Option<String> {
-    let near = |other: &&String| {
-        let shared = name.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-        let close = distance(name, other) <= (name.len() / 4).clamp(1, 4);
-        close || (shared * 2 >= name.len() && shared >= 4)
-    };
-    names.iter().filter(|other| other.as_str() != name).filter(near).min_by_key(|other| distance(name, other)).cloned()
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        let mut next = vec![before];
-        for (right, up) in b.iter().zip(row.iter().skip(1)) {
-            let value = (diagonal + usize::from(left != *right)).min(before + 1).min(up + 1);
-            diagonal = *up;
-            before = value;
-            next.push(value);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

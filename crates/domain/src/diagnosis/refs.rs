@@ -1,6 +1,6 @@
 //! What a pod spec refers to by name.
 
-use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec};
+use k8s_openapi::api::core::v1::{Container, EnvVar, KeyToPath, PodSpec, Volume};
 
 /// A reference from a pod spec to another object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,40 +30,7 @@ pub fn references(spec: &PodSpec) -> Vec<Reference> {
         }
     }
     for (index, volume) in spec.volumes.iter().flatten().enumerate() {
-        let mut add = |kind, name: Option<&String>, path: &str, optional: Option<bool>| {
-            if let Some(name) = name {
-                found.push(Reference {
-                    kind,
-                    name: name.clone(),
-                    key: None,
-                    path: format!("volumes[{index}].{path}"),
-                    variable: None,
-                    optional: optional.unwrap_or_default(),
-                });
-            }
-        };
-        if let Some(source) = &volume.config_map {
-            add("ConfigMap", Some(&source.name), "configMap.name", source.optional);
-        }
-        if let Some(source) = &volume.secret {
-            add("Secret", source.secret_name.as_ref(), "secret.secretName", source.optional);
-        }
-        if let Some(source) = &volume.persistent_volume_claim {
-            add("PersistentVolumeClaim", Some(&source.claim_name), "persistentVolumeClaim.claimName", None);
-        }
-        for (number, source) in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).enumerate() {
-            if let Some(source) = &source.config_map {
-                add(
-                    "ConfigMap",
-                    Some(&source.name),
-                    &format!("projected.sources[{number}].configMap.name"),
-                    source.optional,
-                );
-            }
-            if let Some(source) = &source.secret {
-                add("Secret", Some(&source.name), &format!("projected.sources[{number}].secret.name"), source.optional);
-            }
-        }
+        of_volume(volume, &format!("volumes[{index}]"), &mut found);
     }
     if let Some(name) = &spec.service_account_name {
         found.push(Reference {
@@ -76,6 +43,45 @@ pub fn references(spec: &PodSpec) -> Vec<Reference> {
         });
     }
     found
+}
+
+fn of_volume(volume: &Volume, path: &str, found: &mut Vec<Reference>) {
+    let mut add = |kind, name: &String, field: &str, items: Option<&Vec<KeyToPath>>, optional: Option<bool>| {
+        let (place, _) = field.rsplit_once('.').unwrap_or((field, ""));
+        let optional = optional.unwrap_or_default();
+        let path_to = |field: &str| format!("{path}.{field}");
+        found.push(Reference { kind, name: name.clone(), key: None, path: path_to(field), variable: None, optional });
+        for (number, item) in items.into_iter().flatten().enumerate() {
+            let path = path_to(&format!("{place}.items[{number}].key"));
+            found.push(Reference {
+                kind,
+                name: name.clone(),
+                key: Some(item.key.clone()),
+                path,
+                variable: None,
+                optional,
+            });
+        }
+    };
+    if let Some(source) = &volume.config_map {
+        add("ConfigMap", &source.name, "configMap.name", source.items.as_ref(), source.optional);
+    }
+    if let Some((source, name)) = volume.secret.as_ref().and_then(|s| Some((s, s.secret_name.as_ref()?))) {
+        add("Secret", name, "secret.secretName", source.items.as_ref(), source.optional);
+    }
+    if let Some(source) = &volume.persistent_volume_claim {
+        add("PersistentVolumeClaim", &source.claim_name, "persistentVolumeClaim.claimName", None, None);
+    }
+    for (number, source) in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).enumerate() {
+        let place = format!("projected.sources[{number}]");
+        if let Some(source) = &source.config_map {
+            let field = format!("{place}.configMap.name");
+            add("ConfigMap", &source.name, &field, source.items.as_ref(), source.optional);
+        }
+        if let Some(source) = &source.secret {
+            add("Secret", &source.name, &format!("{place}.secret.name"), source.items.as_ref(), source.optional);
+        }
+    }
 }
 
 fn of_container(container: &Container, path: &str, found: &mut Vec<Reference>) {

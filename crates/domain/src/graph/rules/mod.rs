@@ -4,16 +4,54 @@
 //! could not be read, and nothing that the platform's own state machine would call normal: an absent optional object, a
 //! workload that is at rest, a Service without a selector.
 
+mod admission;
+mod autoscaler;
+mod deletion;
+mod disruption;
+mod placement;
+mod reference;
+mod schedule;
+mod secret;
+mod setting;
+mod shape;
+mod storage;
+#[cfg(test)]
+mod trial;
+
 use api::shared::{CauseClass, ObjectRef, Proof, RootCause};
 use jiff::Timestamp;
 
 use super::{Finding, Graph};
 
+pub(crate) use admission::breach;
+
 /// A rule: it adds what it finds.
 type GraphRule = fn(&Graph, Timestamp, &mut Vec<Finding>);
 
 /// The rules, one line each.
-const RULES: &[GraphRule] = &[];
+const RULES: &[GraphRule] = &[
+    admission::demands,
+    admission::limits,
+    admission::security,
+    admission::surge,
+    admission::webhooks,
+    autoscaler::autoscalers,
+    deletion::objects,
+    deletion::pods,
+    disruption::budgets,
+    disruption::volumes,
+    placement::placement,
+    reference::missing,
+    reference::pull_secrets,
+    reference::sub_paths,
+    schedule::jobs,
+    schedule::schedules,
+    secret::certificates,
+    setting::environment,
+    setting::names,
+    setting::probes,
+    storage::storage,
+];
 
 /// Everything that is wrong, the outages first. No two findings have the same object, rule and path.
 pub fn findings(graph: &Graph, now: Timestamp) -> Vec<Finding> {

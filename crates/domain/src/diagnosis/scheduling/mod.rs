@@ -1,0 +1,186 @@
+//! Why a pod has no node: per node what keeps it away, and the smallest change that would let it in.
+//!
+//! What lives here: the conclusion for a symptom. Whether a pod fits a node is in `fit`, what that means in `place`. The same is asked for a symptom, with what is
+//! known of its workload, and for a whole namespace (`graph::rules`), where the other pods are known too.
+
+mod fit;
+mod place;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use fit::{Placed, World};
+pub(crate) use place::{Wanted, place};
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use api::shared::{CauseClass, ObjectRef};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+
+use super::reference::{of_missing, read};
+use super::{ClaimFact, Conclusion, Evidence, amount, cause, fact, observed};
+use crate::detection::Rule;
+use crate::graph::{Finding, nearest};
+use fit::judge;
+use place::per_node;
+
+/// What a pod requests: the sum of its containers, or its largest init container; amounts in thousandths.
+pub fn requests(spec: &PodSpec) -> BTreeMap<String, i128> {
+    let mut sum: BTreeMap<String, i128> = BTreeMap::new();
+    for container in &spec.containers {
+        for (resource, amount) in of_container(container) {
+            *sum.entry(resource).or_default() += amount;
+        }
+    }
+    for container in spec.init_containers.iter().flatten() {
+        for (resource, amount) in of_container(container) {
+            let known = sum.entry(resource).or_default();
+            if container.restart_policy.as_deref() == Some("Always") {
+                *known += amount;
+            } else {
+                *known = (*known).max(amount);
+            }
+        }
+    }
+    for (resource, amount) in spec.overhead.iter().flatten() {
+        *sum.entry(resource.clone()).or_default() += amount::millis(&amount.0).unwrap_or_default();
+    }
+    sum
+}
+
+fn of_container(container: &Container) -> BTreeMap<String, i128> {
+    let resources = container.resources.as_ref();
+    let read = |map: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| -> BTreeMap<String, i128> {
+        map.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), amount::millis(&v.0)?))).collect()
+    };
+    // A limit without a request is the request.
+    let mut found = read(resources.and_then(|r| r.limits.as_ref()));
+    found.extend(read(resources.and_then(|r| r.requests.as_ref())));
+    found
+}
+
+pub(super) fn explain(evidence: &Evidence) -> Conclusion {
+    if let Some(missing) = read(&evidence.symptom.value) {
+        return of_missing(evidence, &missing);
+    }
+    let said = evidence.symptom.value.to_ascii_lowercase();
+    let about_volumes = said.contains("persistentvolumeclaim") || said.contains("persistent volume");
+    if about_volumes
+        && let Some(claim) = evidence.claims.iter().find(|c| c.phase.as_deref() != Some("Bound"))
+    {
+        return of_claim(evidence, claim);
+    }
+    // Where the whole namespace was looked at, the other pods and the volumes have been counted in.
+    let own = |s: &&Finding| s.rule == Rule::Unschedulable && s.about.name == evidence.view.workload.name;
+    if let Some(found) = evidence.suspects.iter().find(own) {
+        return of_finding(evidence, found);
+    }
+    let Some((spec, prefix)) = evidence.spec() else {
+        return of_message(evidence);
+    };
+    let own = evidence.pod().and_then(|pod| pod.pod.metadata.labels.clone()).unwrap_or_default();
+    let none = BTreeMap::new();
+    let placed = evidence.view.live_pods().filter_map(|view| {
+        let spec = view.pod.spec.as_ref();
+        Some(Placed {
+            name: view.pod.metadata.name.as_deref().unwrap_or_default(),
+            node: spec.and_then(|spec| spec.node_name.as_deref()).filter(|node| !node.is_empty())?,
+            labels: view.pod.metadata.labels.as_ref().unwrap_or(&none),
+            spec,
+        })
+    });
+    let world = World { nodes: evidence.nodes.iter().collect(), pods: placed.collect(), volumes: Vec::new() };
+    let who = evidence.who();
+    let Some(found) = place(&Wanted { who: &who, prefix, spec, labels: &own }, &world) else {
+        let mut other = of_message(evidence);
+        if !world.nodes.is_empty() {
+            let verdicts = judge(spec, &own, &world);
+            let _ = write!(other.cause.statement, " ({})", per_node(&verdicts));
+        }
+        return other;
+    };
+    let mut cause = cause(evidence, found.class, Some(found.path), Some(found.value), found.statement, found.confidence);
+    cause.object = found.object.unwrap_or(cause.object);
+    cause.proof.extend(found.proof);
+    cause.ruled_out = found.ruled_out;
+    Conclusion { cause, candidates: Vec::new(), recommendations: vec![found.advice], log_lines: Vec::new() }
+}
+
+/// What was found around the workload, with the symptom as the beginning of its proof.
+fn of_finding(evidence: &Evidence, found: &Finding) -> Conclusion {
+    let mut cause = found.cause.clone();
+    let said = evidence.symptom.evidence.iter().map(|o| observed(o, "this is the symptom"));
+    cause.proof = said.chain(cause.proof).collect();
+    Conclusion {
+        cause,
+        candidates: found.candidates.clone(),
+        recommendations: found.recommendations.clone(),
+        log_lines: Vec::new(),
+    }
+}
+
+fn of_message(evidence: &Evidence) -> Conclusion {
+    let statement = format!("Pods of {} fit no node: {}", evidence.who(), evidence.symptom.value.trim_end_matches('.'));
+    let insufficient = evidence.symptom.value.contains("Insufficient");
+    let class = if insufficient { CauseClass::InsufficientResources } else { CauseClass::UnsatisfiableConstraints };
+    let cause = cause(evidence, class, None, None, statement, 0.6);
+    Conclusion {
+        cause,
+        candidates: Vec::new(),
+        recommendations: vec!["Compare the pod's affinity, spread and tolerations with the nodes.".into()],
+        log_lines: Vec::new(),
+    }
+}
+
+fn of_claim(evidence: &Evidence, claim: &ClaimFact) -> Conclusion {
+    let known = |s: &&Finding| s.rule == Rule::ClaimPending && s.about.name == claim.name;
+    if let Some(found) = evidence.suspects.iter().find(known) {
+        return of_finding(evidence, found);
+    }
+    let object = ObjectRef {
+        api_version: Some("v1".into()),
+        kind: "PersistentVolumeClaim".into(),
+        namespace: evidence.view.workload.namespace.clone(),
+        name: claim.name.clone(),
+        uid: claim.uid.clone(),
+    };
+    let class = claim.class.clone().unwrap_or_default();
+    let (statement, path, kind, sure) = if claim.phase.is_none() {
+        (
+            format!("{} refers to PersistentVolumeClaim {}, which does not exist", evidence.who(), claim.name),
+            None,
+            CauseClass::MissingReference,
+            0.95,
+        )
+    } else if !claim.class_exists {
+        let names = evidence.names.get("StorageClass").into_iter().flatten().map(String::as_str);
+        let similar =
+            nearest(&class, names).map(|s| format!("; StorageClass {s} does, was that meant?")).unwrap_or_default();
+        (
+            format!(
+                "PersistentVolumeClaim {} of {} cannot be bound: its StorageClass {class} does not exist{similar}",
+                claim.name,
+                evidence.who()
+            ),
+            Some("spec.storageClassName".to_owned()),
+            CauseClass::MissingReference,
+            0.95,
+        )
+    } else {
+        (
+            format!("PersistentVolumeClaim {} of {} is not bound", claim.name, evidence.who()),
+            None,
+            CauseClass::UnsatisfiableConstraints,
+            0.6,
+        )
+    };
+    let mut cause = cause(evidence, kind, path, Some(class), statement, sure);
+    cause.proof.push(fact(
+        &object,
+        "status.phase",
+        claim.phase.as_deref().unwrap_or("(absent)"),
+        "the pod waits for this claim",
+    ));
+    cause.object = object;
+    Conclusion { cause, candidates: Vec::new(), recommendations: vec!["Create the claim anew with a StorageClass that exists, or create that class; its storageClassName cannot be changed in place.".into()], log_lines: Vec::new() }
+}

@@ -1,0 +1,167 @@
+//! Objects that are being deleted and do not go.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::shared::{CauseClass, ObjectRef, Severity};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::shape::{ago, finding, proven, who};
+use super::{cause, fact};
+use crate::detection::Rule;
+use crate::graph::query::{name, reference};
+use crate::graph::{Finding, Graph, Member, Standing};
+
+/// A controller that has not done its part by then does not do it.
+const LONG: SignedDuration = SignedDuration::from_secs(60);
+/// Containers that are still there so long after their grace are not ending.
+const OVERDUE: SignedDuration = SignedDuration::from_secs(180);
+/// Keeps a claim while a pod uses it.
+const IN_USE: &str = "kubernetes.io/pvc-protection";
+
+/// Pods that stay after their grace: held by a finalizer, or by a node that does not finish them.
+pub(super) fn pods(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
+    // The deletion timestamp of a pod is the end of its grace.
+    let mut held: BTreeMap<(&str, &str, Option<&str>), Vec<&Member>> = BTreeMap::new();
+    for pod in &graph.pods {
+        let Some(over) = pod.terminating else { continue };
+        let finalizer = pod.finalizers.first().map(String::as_str);
+        let node = graph.cluster.nodes.iter().find(|node| Some(node.name.as_str()) == pod.node.as_deref());
+        // What a dead node does not end is the node's fault, and is told there.
+        let alive = node.is_some_and(|node| node.ready);
+        let late = ago(over, now);
+        if (finalizer.is_some() && late > LONG) || (finalizer.is_none() && alive && late > OVERDUE) {
+            held.entry((pod.workload.kind.as_str(), pod.workload.name.as_str(), finalizer)).or_default().push(pod);
+        }
+    }
+    for ((_, _, finalizer), pods) in held {
+        let Some(first) = pods.first() else { continue };
+        let more = if pods.len() > 1 { format!(" and {} more", pods.len() - 1) } else { String::new() };
+        let since = first.terminating.map(|at| at.to_string()).unwrap_or_default();
+        let (path, value, statement, sure, advice) = match finalizer {
+            Some(finalizer) => (
+                "metadata.finalizers",
+                finalizer.to_owned(),
+                format!("{}{more} is being deleted and does not go: finalizer {finalizer} is not removed", who(&first.object)),
+                0.95,
+                format!("Start the controller that removes {finalizer}; remove the finalizer by hand only if it is gone for good."),
+            ),
+            None => {
+                let node = first.node.clone().unwrap_or_default();
+                let text = format!(
+                    "{}{more} is being deleted and does not go: node {node} has not ended its containers long after their grace",
+                    who(&first.object)
+                );
+                ("metadata.deletionTimestamp", since.clone(), text, 0.7, format!("Look at the kubelet and the container runtime of node {node}."))
+            }
+        };
+        let cause = proven(
+            cause(&first.object, CauseClass::DeletionBlocked, path, &value, statement, sure),
+            vec![
+                fact(&first.object, "metadata.deletionTimestamp", since, "its grace ended then"),
+                fact(&first.object, "metadata.finalizers", first.finalizers.join(", "), "these have to be removed first"),
+            ],
+        );
+        out.push(Finding {
+            concerns: vec![first.workload.clone()],
+            words: vec![value],
+            recommendations: vec![advice],
+            ..finding(Rule::DeletionStuck, Standing::Outage, Severity::Medium, &first.object, cause)
+        });
+    }
+}
+
+/// Other objects that a finalizer keeps.
+pub(super) fn objects(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
+    let users = users(graph);
+    for claim in &graph.claims {
+        let object = reference("v1", "PersistentVolumeClaim", &claim.metadata);
+        let by: Vec<&Member> = users.get(name(&claim.metadata)).cloned().unwrap_or_default();
+        let only = claim.metadata.finalizers.iter().flatten().all(|finalizer| finalizer == IN_USE);
+        match by.first().filter(|_| only) {
+            // It waits for the pod, as it should; and the pod's workload cannot get it anew.
+            Some(pod) => out.extend(in_use(&object, &claim.metadata, pod)),
+            None => out.extend(kept(&object, &claim.metadata, now)),
+        }
+    }
+    for service in &graph.services {
+        out.extend(kept(&reference("v1", "Service", &service.metadata), &service.metadata, now));
+    }
+    for ingress in &graph.ingresses {
+        out.extend(kept(&reference("networking.k8s.io/v1", "Ingress", &ingress.metadata), &ingress.metadata, now));
+    }
+    for job in &graph.cron_jobs {
+        out.extend(kept(&reference("batch/v1", "CronJob", &job.metadata), &job.metadata, now));
+    }
+    for scaler in &graph.autoscalers {
+        let object = reference("autoscaling/v2", "HorizontalPodAutoscaler", &scaler.metadata);
+        out.extend(kept(&object, &scaler.metadata, now));
+    }
+    for other in &graph.others {
+        let text = |field: &str| other.get(field).and_then(serde_json::Value::as_str);
+        let (Some(version), Some(kind)) = (text("apiVersion"), text("kind")) else { continue };
+        if !crate::graph::KINDS.contains(&kind) {
+            continue;
+        }
+        let metadata = other.get("metadata").cloned().and_then(|m| serde_json::from_value::<ObjectMeta>(m).ok());
+        out.extend(metadata.and_then(|metadata| kept(&reference(version, kind, &metadata), &metadata, now)));
+    }
+}
+
+/// Pods by the claims that they use.
+fn users(graph: &Graph) -> BTreeMap<&str, Vec<&Member>> {
+    let mut found: BTreeMap<&str, Vec<&Member>> = BTreeMap::new();
+    for pod in &graph.pods {
+        let sources = pod.spec.volumes.iter().flatten().filter_map(|v| v.persistent_volume_claim.as_ref());
+        for claim in sources.map(|source| source.claim_name.as_str()).collect::<BTreeSet<_>>() {
+            found.entry(claim).or_default().push(pod);
+        }
+    }
+    found
+}
+
+fn in_use(object: &ObjectRef, metadata: &ObjectMeta, pod: &Member) -> Option<Finding> {
+    let since = metadata.deletion_timestamp.as_ref()?.0;
+    let statement = format!("{} is being deleted and waits for {}, which uses it", who(object), who(&pod.object));
+    let cause = proven(
+        cause(object, CauseClass::DeletionBlocked, "metadata.finalizers", IN_USE, statement, 0.9),
+        vec![
+            fact(object, "metadata.deletionTimestamp", since.to_string(), "somebody deleted it then"),
+            fact(&pod.object, "spec.volumes", &object.name, "this pod uses it"),
+        ],
+    );
+    Some(Finding {
+        concerns: vec![pod.workload.clone()],
+        words: vec![object.name.clone(), "being deleted".into()],
+        recommendations: vec![format!("Stop {} if the data may go; otherwise secure the data before that pod ends.", who(&pod.workload))],
+        ..finding(Rule::DeletionStuck, Standing::Suspect, Severity::Medium, object, cause)
+    })
+}
+
+fn kept(object: &ObjectRef, metadata: &ObjectMeta, now: Timestamp) -> Option<Finding> {
+    let since = metadata.deletion_timestamp.as_ref()?.0;
+    let finalizers = metadata.finalizers.as_deref().unwrap_or_default();
+    // Deletion in the foreground waits for what belongs to the object, and that is told where it is stuck.
+    let finalizer = finalizers.iter().find(|finalizer| *finalizer != "foregroundDeletion")?;
+    if ago(since, now) <= LONG {
+        return None;
+    }
+    let statement = format!("{} is being deleted and does not go: finalizer {finalizer} is not removed", who(object));
+    let cause = proven(
+        cause(object, CauseClass::DeletionBlocked, "metadata.finalizers", finalizer, statement, 0.95),
+        vec![
+            fact(object, "metadata.deletionTimestamp", since.to_string(), "somebody deleted it then"),
+            fact(object, "metadata.finalizers", finalizers.join(", "), "these have to be removed first"),
+        ],
+    );
+    Some(Finding {
+        words: vec![finalizer.clone()],
+        recommendations: vec![format!(
+            "Start the controller that removes {finalizer}; remove the finalizer by hand only if it is gone for good."
+        )],
+        ..finding(Rule::DeletionStuck, Standing::Outage, Severity::Medium, object, cause)
+    })
+}

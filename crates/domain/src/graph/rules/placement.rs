@@ -1,0 +1,76 @@
+//! Pods that have no node, seen with all that is in the namespace: the other pods, their labels and ports, the volumes.
+//!
+//! It only explains: that a pod waits too long is told by its workload.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::shared::Severity;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{NodeSelector, PodSpec};
+
+use super::shape::{finding, proven, who};
+use super::cause;
+use crate::detection::Rule;
+use crate::diagnosis::scheduling::{Placed, Wanted, World, place};
+use crate::graph::query::name;
+use crate::graph::{Finding, Graph, Standing};
+
+/// Where the volumes of a pod's claims may be used.
+fn volumes<'a>(graph: &'a Graph, spec: &PodSpec) -> Vec<(String, String, &'a NodeSelector)> {
+    let claims = spec.volumes.iter().flatten().filter_map(|v| v.persistent_volume_claim.as_ref());
+    let found = claims.filter_map(|source| {
+        let claim = graph.claims.iter().find(|claim| name(&claim.metadata) == source.claim_name)?;
+        let volume = claim.spec.as_ref()?.volume_name.as_deref().filter(|name| !name.is_empty())?;
+        let object = graph.cluster.volumes.iter().find(|known| name(&known.metadata) == volume)?;
+        let selector = object.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
+        Some((source.claim_name.clone(), volume.to_owned(), selector))
+    });
+    found.collect()
+}
+
+/// Why the pods of a workload have no node; once for each workload.
+pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    if !graph.knows("Node") || graph.cluster.nodes.is_empty() {
+        return;
+    }
+    let waiting = |pod: &&crate::graph::Member| pod.node.as_deref().is_none_or(str::is_empty) && pod.terminating.is_none();
+    if !graph.pods.iter().any(|pod| waiting(&pod)) {
+        return;
+    }
+    let placed = graph.pods.iter().filter_map(|pod| {
+        let node = pod.node.as_deref().filter(|node| !node.is_empty())?;
+        Some(Placed { name: &pod.object.name, node, labels: &pod.labels, spec: Some(&pod.spec) })
+    });
+    let mut world = World { nodes: graph.cluster.nodes.iter().collect(), pods: placed.collect(), volumes: Vec::new() };
+    let paths: BTreeMap<(&str, &str), &str> = graph
+        .workloads
+        .iter()
+        .map(|workload| ((workload.object.kind.as_str(), workload.object.name.as_str()), workload.spec_path))
+        .collect();
+    let mut told = BTreeSet::new();
+    for pod in graph.pods.iter().filter(waiting) {
+        // A gate holds the pod back on purpose.
+        if pod.spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty())
+            || !told.insert((pod.workload.kind.as_str(), pod.workload.name.as_str()))
+        {
+            continue;
+        }
+        world.volumes = volumes(graph, &pod.spec);
+        let who = who(&pod.workload);
+        let prefix = paths.get(&(pod.workload.kind.as_str(), pod.workload.name.as_str())).copied().unwrap_or("spec");
+        let wanted = Wanted { who: &who, prefix, spec: &pod.spec, labels: &pod.labels };
+        let Some(found) = place(&wanted, &world) else { continue };
+        let object = found.object.unwrap_or_else(|| pod.workload.clone());
+        let mut root = proven(
+            cause(&object, found.class, &found.path, &found.value, found.statement, found.confidence),
+            found.proof,
+        );
+        root.ruled_out = found.ruled_out;
+        out.push(Finding {
+            concerns: vec![pod.workload.clone()],
+            words: vec!["nodes are available".into(), "Unschedulable".into()],
+            recommendations: vec![found.advice],
+            ..finding(Rule::Unschedulable, Standing::Suspect, Severity::High, &pod.workload, root)
+        });
+    }
+}

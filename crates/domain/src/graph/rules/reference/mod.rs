@@ -1,0 +1,393 @@
+//! What a pod template names and that is not there: ConfigMaps, Secrets and their keys, claims, accounts, classes.
+//!
+//! A pod that runs needs none of them until it starts again; so the finding is about the next start. Who is at fault
+//! follows from what happened last: a pod that is ready had everything, so what is missing now went away.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::shared::{CauseClass, ObjectRef, Severity};
+use jiff::{SignedDuration, Timestamp};
+
+use super::shape::{self, Pods, finding, latent, not, proven, who};
+use super::{cause, fact, meant};
+use crate::detection::Rule;
+use crate::diagnosis::refs::{Reference, references};
+use crate::graph::query::named;
+use crate::graph::{Finding, Graph, Keyed, Standing, Workload, nearest};
+
+/// ConfigMaps that the platform itself keeps in every namespace.
+const KEPT: [&str; 2] = ["kube-root-ca.crt", "openshift-service-ca.crt"];
+/// PriorityClasses that every cluster has.
+const BUILT_IN: [&str; 2] = ["system-cluster-critical", "system-node-critical"];
+/// Types of Secrets that the kubelet takes credentials of a registry from.
+const REGISTRY: [&str; 2] = ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"];
+
+/// Changes of two objects this close to each other were made together; their order says nothing.
+const TOGETHER: SignedDuration = SignedDuration::from_secs(10);
+
+/// Names and keys that exist.
+struct Known<'a> {
+    graph: &'a Graph,
+    maps: BTreeMap<&'a str, &'a Keyed>,
+    secrets: BTreeMap<&'a str, &'a Keyed>,
+    claims: BTreeSet<&'a str>,
+}
+
+/// What a reference lacks.
+struct Lack<'a> {
+    /// The object whose key is missing; none when the object itself is.
+    keyed: Option<&'a Keyed>,
+    /// A name or key that is nearly the same.
+    near: Option<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(graph: &'a Graph) -> Self {
+        let by_name =
+            |list: &'a [Keyed]| list.iter().map(|keyed| (keyed.object.name.as_str(), keyed)).collect::<BTreeMap<_, _>>();
+        Self {
+            graph,
+            maps: by_name(&graph.config_maps),
+            secrets: by_name(&graph.secrets),
+            claims: graph.claims.iter().filter_map(|claim| claim.metadata.name.as_deref()).collect(),
+        }
+    }
+
+    /// What is missing of a reference; none when all is there or it cannot be known.
+    fn lack(&self, reference: &Reference) -> Option<Lack<'a>> {
+        if !self.graph.knows(reference.kind) {
+            return None;
+        }
+        let name = reference.name.as_str();
+        let absent = |near: Option<&'a str>| Some(Lack { keyed: None, near });
+        let keyed = match reference.kind {
+            "ConfigMap" if KEPT.contains(&name) => return None,
+            "ConfigMap" => match self.maps.get(name) {
+                None => return absent(nearest(name, self.maps.keys().copied())),
+                Some(keyed) => *keyed,
+            },
+            "Secret" => match self.secrets.get(name) {
+                None => return absent(nearest(name, self.secrets.keys().copied())),
+                Some(keyed) => *keyed,
+            },
+            "PersistentVolumeClaim" if !self.claims.contains(name) => {
+                return absent(nearest(name, self.claims.iter().copied()));
+            }
+            // Every namespace has the default account; one that is missing is made anew at once.
+            "ServiceAccount" if name != "default" && !name.is_empty() && !self.graph.accounts.contains(name) => {
+                return absent(nearest(name, self.graph.accounts.iter().map(String::as_str)));
+            }
+            "PriorityClass" if !self.graph.cluster.priority_classes.contains(name) && !BUILT_IN.contains(&name) => {
+                return absent(nearest(name, self.graph.cluster.priority_classes.iter().map(String::as_str)));
+            }
+            _ => return None,
+        };
+        let (key, keys) = (reference.key.as_deref()?, keyed.keys.as_ref()?);
+        let near = || nearest(key, keys.iter().map(String::as_str));
+        (!keys.contains(key)).then(|| Lack { keyed: Some(keyed), near: near() })
+    }
+}
+
+/// References of a workload that a pod cannot start without.
+fn needed(workload: &Workload) -> Vec<Reference> {
+    let spec = &workload.spec;
+    // The claims of a StatefulSet's templates take the place of volumes of the same name.
+    let replaced: BTreeSet<&str> = spec
+        .volumes
+        .iter()
+        .flatten()
+        .filter(|volume| workload.claim_templates.contains(&volume.name))
+        .filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
+        .collect();
+    let mut found = references(spec);
+    found.retain(|reference| {
+        // Only what a container takes from the environment is read again when a pod that belongs to nothing restarts.
+        let again = workload.object.kind != "Pod" || reference.path.contains(".env");
+        again
+            && !reference.optional
+            && !(reference.kind == "PersistentVolumeClaim" && replaced.contains(reference.name.as_str()))
+    });
+    if let Some(class) = spec.priority_class_name.as_ref().filter(|name| !name.is_empty() && workload.object.kind != "Pod")
+    {
+        found.push(Reference {
+            kind: "PriorityClass",
+            name: class.clone(),
+            key: None,
+            path: "priorityClassName".into(),
+            variable: None,
+            optional: false,
+        });
+    }
+    found
+}
+
+/// A pod that could only become ready because the thing was there, or the last success of a CronJob.
+fn had(graph: &Graph, pods: &Pods<'_>, workload: &Workload, reference: &Reference) -> Option<(ObjectRef, String)> {
+    let same = |other: &Reference| {
+        other.kind == reference.kind && other.name == reference.name && other.key == reference.key && !other.optional
+    };
+    if let Some(pod) = shape::of(pods, &workload.object).iter().find(|pod| pod.ready && references(&pod.spec).iter().any(same)) {
+        return Some((pod.object.clone(), "Ready".into()));
+    }
+    let job = graph.cron_jobs.iter().find(|job| {
+        workload.object.kind == "CronJob" && job.metadata.name.as_deref() == Some(workload.object.name.as_str())
+    })?;
+    let last = job.status.as_ref()?.last_successful_time.as_ref()?.0;
+    let touched = workload.touched.as_ref()?.at;
+    (last > touched).then(|| (workload.object.clone(), format!("last success at {last}")))
+}
+
+/// Missing references of every workload that will start a pod again.
+pub(super) fn missing(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    let known = Known::of(graph);
+    let pods = shape::pods(graph);
+    // One object that went away is one fault, however many workloads need it.
+    let mut gone: BTreeMap<(&'static str, String, Option<String>), Finding> = BTreeMap::new();
+    for workload in shape::starting(graph) {
+        let mut told = BTreeSet::new();
+        for reference in needed(workload) {
+            let Some(lack) = known.lack(&reference) else { continue };
+            let what = (reference.kind, reference.name.clone(), reference.key.clone());
+            if !told.insert(what.clone()) {
+                continue;
+            }
+            let had = had(graph, &pods, workload, &reference);
+            let edited_last = lack.keyed.and_then(|keyed| keyed.touched.as_ref()).is_some_and(|touch| {
+                workload.touched.as_ref().is_some_and(|own| touch.at.duration_since(own.at) > TOGETHER)
+            });
+            if had.is_none() && !edited_last {
+                out.push(wrong(workload, &reference, &lack));
+                continue;
+            }
+            if let Some(known) = gone.get_mut(&what) {
+                known.concerns.push(workload.object.clone());
+                if latent(workload) == Standing::Latent && known.standing == Standing::Suspect {
+                    known.about = workload.object.clone();
+                    known.standing = Standing::Latent;
+                }
+            } else {
+                gone.insert(what, vanished(graph, workload, &reference, &lack, had));
+            }
+        }
+    }
+    out.extend(gone.into_values());
+}
+
+/// Where a reference stands, for sentences.
+fn place(reference: &Reference) -> String {
+    reference.variable.as_ref().map_or_else(|| reference.path.clone(), |variable| format!("env {variable}"))
+}
+
+fn consequence(reference: &Reference) -> &'static str {
+    match reference.kind {
+        "ServiceAccount" | "PriorityClass" => "so its next pod is refused",
+        _ => "so its next pod cannot start",
+    }
+}
+
+/// The thing that a reference names.
+fn target(namespace: &str, reference: &Reference) -> ObjectRef {
+    match reference.kind {
+        "PriorityClass" => named("scheduling.k8s.io/v1", reference.kind, "", &reference.name),
+        kind => named("v1", kind, namespace, &reference.name),
+    }
+}
+
+/// Facts that say that something is missing.
+fn absent(object: &ObjectRef, lack: &Lack<'_>) -> api::shared::Proof {
+    match lack.keyed {
+        Some(keyed) => {
+            let keys: Vec<&str> = keyed.keys.iter().flatten().map(String::as_str).take(20).collect();
+            fact(&keyed.object, "data", keys.join(", "), "these are its keys")
+        }
+        None => fact(object, "metadata.name", "(absent)", "no such object exists"),
+    }
+}
+
+fn words(reference: &Reference) -> Vec<String> {
+    let own = [Some(reference.name.clone()), reference.key.clone(), reference.variable.clone()];
+    own.into_iter().flatten().collect()
+}
+
+/// The reference is wrong: nothing shows that what it names ever existed.
+fn wrong(workload: &Workload, reference: &Reference, lack: &Lack<'_>) -> Finding {
+    let path = format!("{}.{}", workload.spec_path, reference.path);
+    let (who, place, then) = (who(&workload.object), place(reference), consequence(reference));
+    let (kind, name) = (reference.kind, &reference.name);
+    let statement = match (&reference.key, lack.keyed) {
+        (Some(key), Some(_)) => format!(
+            "{who} refers in {place} to key {key} of {kind} {name}, which does not exist there, {then}{}",
+            meant(lack.near)
+        ),
+        _ => format!("{who} refers in {place} to {kind} {name}, which does not exist, {then}{}", meant(lack.near)),
+    };
+    let target = target(workload.object.namespace.as_deref().unwrap_or_default(), reference);
+    let value = reference.key.as_ref().filter(|_| lack.keyed.is_some()).unwrap_or(name);
+    let mut cause = proven(
+        cause(&workload.object, CauseClass::MissingReference, &path, value, statement, 0.95),
+        vec![fact(&workload.object, &path, value, "the reference stands here"), absent(&target, lack)],
+    );
+    cause.ruled_out.push(not("The pod starts without it", "the reference is not optional"));
+    let what = reference.key.as_ref().map_or_else(|| shape::who(&target), |key| format!("key {key} of {}", shape::who(&target)));
+    let advice = match lack.near {
+        Some(near) => format!("Let {place} name {near}, or create {what}."),
+        None => format!("Create {what}, or correct the reference in {place}."),
+    };
+    Finding {
+        concerns: vec![workload.object.clone()],
+        words: words(reference),
+        recommendations: vec![advice],
+        ..finding(Rule::NextStart, latent(workload), Severity::High, &workload.object, cause)
+    }
+}
+
+/// What the reference names was there, and is not any more.
+fn vanished(
+    graph: &Graph,
+    workload: &Workload,
+    reference: &Reference,
+    lack: &Lack<'_>,
+    had: Option<(ObjectRef, String)>,
+) -> Finding {
+    let target = lack.keyed.map_or_else(|| target(&graph.namespace, reference), |keyed| keyed.object.clone());
+    let path = format!("{}.{}", workload.spec_path, reference.path);
+    let (user, place, then) = (who(&workload.object), place(reference), consequence(reference));
+    let (statement, at, value) = match (&reference.key, lack.keyed) {
+        (Some(key), Some(_)) => (
+            format!(
+                "Key {key} of {}, which {user} refers to in {place}, does not exist any more, {then}{}",
+                who(&target),
+                meant(lack.near)
+            ),
+            format!("data.{key}"),
+            key.clone(),
+        ),
+        _ => (
+            format!("{}, which {user} refers to in {place}, does not exist any more, {then}", who(&target)),
+            "metadata.name".to_owned(),
+            reference.name.clone(),
+        ),
+    };
+    let mut proof = vec![fact(&workload.object, &path, &reference.name, "the reference stands here"), absent(&target, lack)];
+    if let Some((object, state)) = &had {
+        proof.push(fact(object, "status", state, "it could only start while that was there"));
+    }
+    if let Some(touch) = lack.keyed.and_then(|keyed| keyed.touched.as_ref()) {
+        let by = format!("{} at {}", touch.by, touch.at);
+        proof.push(fact(&target, "metadata.managedFields", by, "this changed it last"));
+    }
+    let mut cause =
+        proven(cause(&target, CauseClass::MissingReference, &at, &value, statement, 0.95), proof);
+    let because = if had.is_some() { "it worked with the same reference" } else { "the other object was changed later" };
+    cause.ruled_out.push(not("The reference is misspelt", because));
+    let what = reference.key.as_ref().map_or_else(|| shape::who(&target), |key| format!("key {key} of {}", shape::who(&target)));
+    Finding {
+        concerns: vec![workload.object.clone()],
+        words: words(reference),
+        recommendations: vec![format!("Restore {what}, or take the reference out of {place}.")],
+        ..finding(Rule::NextStart, latent(workload), Severity::High, &workload.object, cause)
+    }
+}
+
+/// Credentials for a registry that are missing or of a type that the kubelet does not read. Images that are on the node or
+/// free for all need none, so this only explains.
+pub(super) fn pull_secrets(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    if !graph.knows("Secret") {
+        return;
+    }
+    let secrets: BTreeMap<&str, &Keyed> = graph.secrets.iter().map(|s| (s.object.name.as_str(), s)).collect();
+    for workload in shape::starting(graph) {
+        for (index, wanted) in workload.spec.image_pull_secrets.iter().flatten().enumerate() {
+            let path = format!("{}.imagePullSecrets[{index}].name", workload.spec_path);
+            let who = who(&workload.object);
+            let name = wanted.name.as_str();
+            let (statement, proof) = match secrets.get(name) {
+                None => {
+                    let near = nearest(name, secrets.keys().copied());
+                    let target = named("v1", "Secret", &graph.namespace, name);
+                    (
+                        format!("{who} names in imagePullSecrets the Secret {name}, which does not exist{}", meant(near)),
+                        fact(&target, "metadata.name", "(absent)", "no such object exists"),
+                    )
+                }
+                Some(secret) if !secret.type_.is_empty() && !REGISTRY.contains(&secret.type_.as_str()) => (
+                    format!(
+                        "{who} names in imagePullSecrets the Secret {name}, whose type is {} and not {}, so it is ignored",
+                        secret.type_, REGISTRY[0]
+                    ),
+                    fact(&secret.object, "type", &secret.type_, "the kubelet takes no credentials from this type"),
+                ),
+                Some(_) => continue,
+            };
+            let cause = proven(
+                cause(&workload.object, CauseClass::ImageUnauthorized, &path, name, statement, 0.85),
+                vec![fact(&workload.object, &path, name, "the reference stands here"), proof],
+            );
+            out.push(Finding {
+                concerns: vec![workload.object.clone()],
+                words: vec![name.to_owned(), "unauthorized".into(), "authorization failed".into(), "denied".into()],
+                recommendations: vec![format!(
+                    "Create Secret {name} of type {} with credentials of the registry, or name the right one.",
+                    REGISTRY[0]
+                )],
+                ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &workload.object, cause)
+            });
+        }
+    }
+}
+
+/// A file of a ConfigMap or Secret that is mounted alone, and of which no key is there: an empty directory takes its place.
+pub(super) fn sub_paths(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    let known = Known::of(graph);
+    for workload in shape::starting(graph) {
+        let spec = &workload.spec;
+        let lists = [("initContainers", spec.init_containers.as_deref().unwrap_or_default()), ("containers", &spec.containers)];
+        for (list, at, container) in
+            lists.iter().flat_map(|(list, all)| all.iter().enumerate().map(move |(at, container)| (list, at, container)))
+        {
+            for (number, mount) in container.volume_mounts.iter().flatten().enumerate() {
+                let Some(file) = mount.sub_path.as_deref().filter(|file| !file.is_empty()) else { continue };
+                let Some(volume) = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name) else { continue };
+                let map = volume.config_map.as_ref().map(|s| ("ConfigMap", &s.name, &s.items, s.optional));
+                let secret = volume.secret.as_ref().and_then(|s| Some(("Secret", s.secret_name.as_ref()?, &s.items, s.optional)));
+                let Some((kind, name, items, optional)) = map.or(secret) else { continue };
+                let from = if kind == "Secret" { &known.secrets } else { &known.maps };
+                let Some(keyed) = from.get(name.as_str()) else { continue };
+                let Some(keys) = keyed.keys.as_ref().filter(|_| optional != Some(true)) else { continue };
+                let files: BTreeSet<&str> = match items {
+                    Some(items) => items.iter().map(|item| item.path.as_str()).collect(),
+                    None => keys.iter().map(String::as_str).collect(),
+                };
+                let inside = |path: &&str| *path == file || path.starts_with(&format!("{file}/"));
+                if files.iter().any(inside) {
+                    continue;
+                }
+                let path = format!("{}.{list}[{at}].volumeMounts[{number}].subPath", workload.spec_path);
+                let statement = format!(
+                    "{} mounts subPath {file} of {}, which has no such key, so {} is an empty directory{}",
+                    who(&workload.object),
+                    who(&keyed.object),
+                    mount.mount_path,
+                    meant(nearest(file, files.iter().copied()))
+                );
+                let shown: Vec<&str> = files.iter().copied().take(20).collect();
+                let cause = proven(
+                    cause(&workload.object, CauseClass::MissingReference, &path, file, statement, 0.85),
+                    vec![
+                        fact(&workload.object, &path, file, "this is mounted"),
+                        fact(&keyed.object, "data", shown.join(", "), "these files are in the volume"),
+                    ],
+                );
+                out.push(Finding {
+                    concerns: vec![workload.object.clone()],
+                    words: vec![mount.mount_path.clone(), file.to_owned()],
+                    recommendations: vec![format!("Let subPath name a key of {}.", who(&keyed.object))],
+                    ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &workload.object, cause)
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! CronJobs that do not run when they should, and Jobs that have failed.
+
+mod cron;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::shared::{CauseClass, ObjectRef, Severity};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::{CronJob, Job, JobCondition};
+
+use super::shape::{ago, finding, not, proven, who};
+use super::{cause, fact};
+use crate::detection::Rule;
+use crate::graph::query::{name, reference};
+use crate::graph::{Finding, Graph, Standing, Touch};
+use cron::Schedule;
+
+/// What the controller may take to start a Job.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
+/// A Job that failed before then is history.
+const HISTORY: SignedDuration = SignedDuration::from_hours(24);
+/// The controller looks this often; a shorter deadline may pass between two looks.
+const LOOK: i64 = 10;
+
+fn of_cron(job: &CronJob) -> ObjectRef {
+    reference("batch/v1", "CronJob", &job.metadata)
+}
+
+fn of_job(job: &Job) -> ObjectRef {
+    reference("batch/v1", "Job", &job.metadata)
+}
+
+/// The CronJob that made a Job.
+fn maker(job: &Job) -> Option<&str> {
+    let owners = job.metadata.owner_references.iter().flatten();
+    owners.into_iter().find(|owner| owner.kind == "CronJob" && owner.controller == Some(true)).map(|owner| owner.name.as_str())
+}
+
+fn condition<'a>(job: &'a Job, type_: &str) -> Option<&'a JobCondition> {
+    let all = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    all.into_iter().find(|c| c.type_ == type_ && c.status == "True")
+}
+
+/// When a condition came.
+fn at(condition: &JobCondition) -> Option<Timestamp> {
+    condition.last_transition_time.as_ref().map(|time| time.0)
+}
+
+fn by_maker(graph: &Graph) -> BTreeMap<&str, Vec<&Arc<Job>>> {
+    let mut found: BTreeMap<&str, Vec<&Arc<Job>>> = BTreeMap::new();
+    for job in &graph.jobs {
+        if let Some(maker) = maker(job) {
+            found.entry(maker).or_default().push(job);
+        }
+    }
+    found
+}
+
+/// CronJobs that have missed their time, or never will have one.
+pub(super) fn schedules(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
+    let jobs = by_maker(graph);
+    for cron in &graph.cron_jobs {
+        let Some(spec) = cron.spec.as_ref().filter(|spec| spec.suspend != Some(true)) else { continue };
+        if cron.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        let Some(schedule) = Schedule::read(&spec.schedule, spec.time_zone.as_deref()) else { continue };
+        if schedule.next(now).is_none() {
+            out.push(never(cron, &spec.schedule));
+            continue;
+        }
+        let own = jobs.get(name(&cron.metadata)).map(Vec::as_slice).unwrap_or_default();
+        out.extend(missed(graph, cron, &schedule, own, now));
+    }
+}
+
+fn never(cron: &CronJob, schedule: &str) -> Finding {
+    let object = of_cron(cron);
+    let statement = format!("CronJob {} never runs: no day matches its schedule \"{schedule}\"", object.name);
+    let cause = proven(
+        cause(&object, CauseClass::JobMisconfigured, "spec.schedule", schedule, statement, 0.95),
+        vec![fact(&object, "spec.schedule", schedule, "no day of the next years matches")],
+    );
+    Finding {
+        words: vec![object.name.clone()],
+        recommendations: vec!["Correct the day and the month of the schedule.".into()],
+        ..finding(Rule::ScheduleMissed, Standing::Latent, Severity::Medium, &object, cause)
+    }
+}
+
+fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>], now: Timestamp) -> Option<Finding> {
+    let spec = cron.spec.as_ref()?;
+    let object = of_cron(cron);
+    let last = cron.status.as_ref().and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0);
+    let made = cron.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let touched = graph.workload(&object).and_then(|w| w.touched.clone()).or_else(|| Touch::of(&cron.metadata));
+    // A schedule counts from when it was written.
+    let since = last.into_iter().chain(made).chain(touched.map(|touch| touch.at)).max()?;
+    let first = schedule.next(since)?;
+    let second = schedule.next(first)?;
+    if now.duration_since(second) <= LATE {
+        return None;
+    }
+    let active: Vec<&&Arc<Job>> = jobs
+        .iter()
+        .filter(|job| condition(job, "Complete").is_none() && condition(job, "Failed").is_none())
+        .filter(|job| job.status.as_ref().and_then(|status| status.active).unwrap_or_default() > 0)
+        .collect();
+    let blocking = active.iter().min_by_key(|job| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    let forbids = spec.concurrency_policy.as_deref() == Some("Forbid");
+    let due = format!("it was due at {first} and {second}");
+    let mut found = match (blocking, spec.starting_deadline_seconds) {
+        (Some(job), _) if forbids => blocked(&object, job, &due, now),
+        (_, Some(deadline)) if deadline < LOOK => {
+            let value = deadline.to_string();
+            let statement = format!(
+                "CronJob {} misses its runs: startingDeadlineSeconds {value} is shorter than the {LOOK} s between two looks of the controller; {due}",
+                object.name
+            );
+            let path = "spec.startingDeadlineSeconds";
+            let cause = proven(
+                cause(&object, CauseClass::JobMisconfigured, path, &value, statement, 0.85),
+                vec![fact(&object, path, &value, "a start later than this is left out")],
+            );
+            Finding {
+                recommendations: vec!["Set startingDeadlineSeconds to a minute or more.".into()],
+                ..finding(Rule::ScheduleMissed, Standing::Outage, Severity::High, &object, cause)
+            }
+        }
+        _ => {
+            let statement = format!("CronJob {} has not started a Job by its schedule \"{}\": {due}", object.name, spec.schedule);
+            let cause = proven(
+                cause(&object, CauseClass::JobMisconfigured, "spec.schedule", &spec.schedule, statement, 0.5),
+                vec![fact(&object, "spec.schedule", &spec.schedule, "this is when it should run")],
+            );
+            Finding {
+                recommendations: vec!["Look at the events of the CronJob and at the controller manager.".into()],
+                ..finding(Rule::ScheduleMissed, Standing::Outage, Severity::High, &object, cause)
+            }
+        }
+    };
+    let seen = last.map_or_else(|| "(never)".to_owned(), |last| last.to_string());
+    found.cause.proof.push(fact(&object, "status.lastScheduleTime", seen, "it ran last then"));
+    found.cause.ruled_out.push(not("It is suspended", "spec.suspend is not true"));
+    found.concerns = vec![object];
+    found.hold = 10;
+    Some(found)
+}
+
+/// A run that does not end keeps the next ones from starting.
+fn blocked(object: &ObjectRef, job: &Job, due: &str, now: Timestamp) -> Finding {
+    let running = of_job(job);
+    let since = job.status.as_ref().and_then(|status| status.start_time.as_ref()).map(|time| time.0);
+    let minutes = since.map_or(0, |since| ago(since, now).as_mins());
+    let statement = format!(
+        "CronJob {} starts no new Job: concurrencyPolicy is Forbid and its Job {} has been active for {minutes} min; {due}",
+        object.name, running.name
+    );
+    let path = "spec.concurrencyPolicy";
+    let mut found = proven(
+        cause(object, CauseClass::JobMisconfigured, path, "Forbid", statement, 0.9),
+        vec![
+            fact(object, path, "Forbid", "a run waits for the one before"),
+            fact(&running, "status.active", "1", "this run has not ended"),
+        ],
+    );
+    let spec = job.spec.as_ref();
+    let containers: Vec<&str> =
+        spec.and_then(|s| s.template.spec.as_ref()).into_iter().flat_map(|s| &s.containers).map(|c| c.name.as_str()).collect();
+    if containers.len() > 1 {
+        let rule = "the pod ends only when all of its containers do; a helper belongs among the init containers with restartPolicy Always";
+        found.proof.push(fact(&running, "spec.template.spec.containers", containers.join(", "), rule));
+    }
+    let mut advice = format!("Find out why Job {} does not end", running.name);
+    if spec.is_some_and(|spec| spec.active_deadline_seconds.is_none()) {
+        advice.push_str(", and set activeDeadlineSeconds so that a run that hangs is ended");
+    }
+    advice.push('.');
+    Finding {
+        words: vec![running.name.clone()],
+        recommendations: vec![advice],
+        ..finding(Rule::ScheduleMissed, Standing::Outage, Severity::High, object, found)
+    }
+}
+
+/// Jobs that have failed, one finding for each Job or for the CronJob that made it.
+pub(super) fn jobs(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
+    let made = by_maker(graph);
+    for job in graph.jobs.iter().filter(|job| maker(job).is_none()) {
+        out.extend(failed(graph, job, &of_job(job), now));
+    }
+    for cron in &graph.cron_jobs {
+        let own = made.get(name(&cron.metadata)).map(Vec::as_slice).unwrap_or_default();
+        let ended = |job: &&&Arc<Job>| condition(job, "Complete").or_else(|| condition(job, "Failed")).and_then(at);
+        // What ran well since makes a failure history.
+        let Some(newest) = own.iter().filter(|job| ended(job).is_some()).max_by_key(|job| ended(job)) else { continue };
+        let success = cron.status.as_ref().and_then(|status| status.last_successful_time.as_ref()).map(|time| time.0);
+        if success.is_some_and(|success| ended(&newest).is_some_and(|ended| success >= ended)) {
+            continue;
+        }
+        out.extend(failed(graph, newest, &of_cron(cron), now));
+    }
+}
+
+fn failed(graph: &Graph, job: &Job, about: &ObjectRef, now: Timestamp) -> Option<Finding> {
+    let condition = condition(job, "Failed")?;
+    let when = at(condition)?;
+    if ago(when, now) > HISTORY || job.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let object = of_job(job);
+    let spec = job.spec.as_ref();
+    let reason = condition.reason.clone().unwrap_or_default();
+    let message = condition.message.clone().unwrap_or_default();
+    let count = job.status.as_ref().and_then(|status| status.failed).unwrap_or_default();
+    let limit = spec.and_then(|spec| spec.backoff_limit).unwrap_or(6);
+    let deadline = spec.and_then(|spec| spec.active_deadline_seconds);
+    let (path, value, class, sure, why) = match (reason.as_str(), deadline) {
+        ("DeadlineExceeded", Some(deadline)) => (
+            "spec.activeDeadlineSeconds",
+            deadline.to_string(),
+            CauseClass::JobMisconfigured,
+            0.7,
+            format!("it ran longer than its activeDeadlineSeconds of {deadline}"),
+        ),
+        ("BackoffLimitExceeded", _) => (
+            "spec.backoffLimit",
+            limit.to_string(),
+            CauseClass::ApplicationCrash,
+            0.5,
+            format!("{count} of its pods failed, and its backoffLimit is {limit}"),
+        ),
+        ("PodFailurePolicy", _) => (
+            "spec.podFailurePolicy",
+            reason.clone(),
+            CauseClass::ApplicationCrash,
+            0.7,
+            format!("its podFailurePolicy ended it: {}", message.trim_end_matches('.')),
+        ),
+        _ => (
+            "status.conditions[Failed]",
+            reason.clone(),
+            CauseClass::ApplicationCrash,
+            0.5,
+            if message.is_empty() { "it says no reason".to_owned() } else { message.trim_end_matches('.').to_owned() },
+        ),
+    };
+    let of = if about.kind == "CronJob" { format!(" of {}", who(about)) } else { String::new() };
+    let label = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    let statement = format!("Job {}{of} has failed{label}: {}", object.name, why.chars().take(200).collect::<String>());
+    let cause = proven(
+        cause(&object, class, path, &value, statement, sure),
+        vec![
+            fact(&object, "status.conditions[Failed]", format!("{reason} at {when}"), "the Job says so itself"),
+            fact(&object, "status.failed", count.to_string(), "so many pods failed"),
+        ],
+    );
+    // Its own pods say more, where they were looked at.
+    let troubled = graph.workload(&object).is_some_and(|w| w.troubled) || graph.workload(about).is_some_and(|w| w.troubled);
+    let standing = if troubled { Standing::Suspect } else { Standing::Outage };
+    Some(Finding {
+        concerns: vec![about.clone()],
+        words: vec![object.name.clone()],
+        recommendations: vec![format!("Look at the logs of the pods of Job {}; a failed Job does not start again by itself.", object.name)],
+        ..finding(Rule::JobFailed, standing, Severity::High, about, cause)
+    })
+}

@@ -1,0 +1,81 @@
+//! Rules run on YAML, for tests; every sentence is checked for holes on the way.
+
+use jiff::Timestamp;
+
+use super::GraphRule;
+use crate::graph::fixture::graph;
+use crate::graph::{Finding, Graph, Standing};
+
+/// The present of the tests.
+pub(super) const NOW: &str = "2026-11-25T10:00:00Z";
+
+pub(super) fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+/// What a rule finds in a graph.
+pub(super) fn on(rule: GraphRule, graph: &Graph) -> Vec<Finding> {
+    let mut found = Vec::new();
+    rule(graph, now(), &mut found);
+    found.iter().for_each(reads_well);
+    found
+}
+
+/// What a rule finds in YAML.
+pub(super) fn found(rule: GraphRule, yaml: &str) -> Vec<Finding> {
+    on(rule, &graph(yaml))
+}
+
+/// The only finding.
+#[track_caller]
+pub(super) fn one(rule: GraphRule, yaml: &str) -> Finding {
+    let mut all = found(rule, yaml);
+    assert_eq!(all.len(), 1, "{:?}", all.iter().map(|f| &f.cause.statement).collect::<Vec<_>>());
+    all.remove(0)
+}
+
+/// Nothing is found.
+#[track_caller]
+pub(super) fn silent(rule: GraphRule, yaml: &str) {
+    let all = found(rule, yaml);
+    assert!(all.is_empty(), "{:?}", all.iter().map(|f| &f.cause.statement).collect::<Vec<_>>());
+}
+
+/// Asserts object, path and value of the cause, and how it stands.
+#[track_caller]
+pub(super) fn is(finding: &Finding, object: &str, path: &str, value: &str, standing: Standing) {
+    let cause = &finding.cause;
+    assert_eq!(format!("{}/{}", cause.object.kind, cause.object.name), object, "{}", cause.statement);
+    assert_eq!(cause.path.as_deref(), Some(path), "{}", cause.statement);
+    assert_eq!(cause.value.as_deref(), Some(value), "{}", cause.statement);
+    assert_eq!(finding.standing, standing, "{}", cause.statement);
+}
+
+/// Asserts parts of the statement.
+#[track_caller]
+pub(super) fn says(finding: &Finding, parts: &[&str]) {
+    for part in parts {
+        assert!(finding.cause.statement.contains(part), "{part:?} not in {:?}", finding.cause.statement);
+    }
+}
+
+#[track_caller]
+fn reads_well(finding: &Finding) {
+    let cause = &finding.cause;
+    let mut sentences = vec![cause.statement.clone()];
+    sentences.extend(finding.recommendations.clone());
+    sentences.extend(cause.ruled_out.iter().map(|r| format!("{}: {}", r.hypothesis, r.because)));
+    sentences.extend(cause.proof.iter().map(|p| p.rule.clone()));
+    for text in sentences {
+        for hole in ["  ", "()", "( ", " )", ": ;", ";;", "..", " .", " ;", ", ,", " \"\"", "None", "Some(", "; ;"] {
+            assert!(!text.contains(hole), "{hole:?} in {text:?}");
+        }
+        assert!(!text.trim().is_empty() && text == text.trim() && !text.ends_with([':', ';', ',', '(']), "{text:?}");
+    }
+    assert!(cause.statement.len() <= 420, "{} characters: {:?}", cause.statement.len(), cause.statement);
+    assert!(!cause.proof.is_empty() && (0.0..=1.0).contains(&cause.confidence));
+    assert!(finding.about.namespace.is_some(), "an incident has a namespace: {:?}", finding.about);
+    assert!(!cause.object.kind.is_empty() && !cause.object.name.is_empty());
+    assert!(!finding.recommendations.is_empty() && finding.words.iter().all(|word| !word.is_empty()));
+    assert!((0..=120).contains(&finding.hold));
+}
