@@ -5,7 +5,7 @@ CARGO ?= cargo
 # The first build takes a while and shows itself; later ones are quiet.
 XTASK := $(CARGO) run $(if $(wildcard target/debug/xtask),-q) -p xtask --
 
-.PHONY: help demo test bench cluster cluster-down cookbook lint crds image chart
+.PHONY: help demo test bench scenarios cluster cluster-down cookbook lint crds image chart
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: ## Run every test: pure ones, those on a real API server, those on real po
 
 bench: ## Measure detection, planning, storm, first look, memory, and print them beside their targets.
 	$(XTASK) bench $(BENCH_ARGS)
+
+scenarios: ## Break real workloads in every known way and score what the platform says (DIR=folder of cases, SCENARIOS_ARGS="--only NAME --keep --jobs N").
+	$(XTASK) scenarios $(if $(DIR),--dir $(DIR)) $(SCENARIOS_ARGS)
 
 cluster: ## Start a local Kubernetes with real pods and print how to use it (MODE=node|control-plane, NODES=… simulated ones).
 	$(XTASK) cluster up $(if $(MODE),--mode $(MODE),--mode node) $(if $(NODES),--nodes $(NODES))

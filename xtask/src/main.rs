@@ -12,6 +12,7 @@ mod crds;
 mod demo;
 mod image;
 mod rbac;
+mod scenarios;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -46,6 +47,8 @@ enum Task {
     Bench(bench::Args),
     /// The production cookbook, command by command, on a real cluster.
     Cookbook(cookbook::Args),
+    /// Incidents on a real cluster, and what the platform says about each.
+    Scenarios(scenarios::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -70,5 +73,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Cookbook(args) => cookbook::run(&args),
+        Task::Scenarios(args) => scenarios::run(&args),
     }
 }

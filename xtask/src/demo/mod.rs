@@ -2,10 +2,10 @@
 
 mod fault;
 mod page;
-mod processes;
+pub mod processes;
 mod story;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +41,22 @@ pub struct Args {
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
+    /// Listens for Ctrl-C.
+    ///
+    /// # Errors
+    /// When somebody else does.
+    pub fn on_ctrl_c() -> anyhow::Result<Self> {
+        let stop = Self::default();
+        let pressed = stop.clone();
+        ctrlc::set_handler(move || pressed.press()).context("cannot listen for Ctrl-C")?;
+        Ok(stop)
+    }
+
+    /// Asks for the end.
+    pub fn press(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     /// Ends the demo in an orderly way when Ctrl-C was pressed.
     ///
     /// # Errors
@@ -51,7 +67,10 @@ impl Stop {
     }
 
     /// What came of a step. Ctrl-C also ends the programs that a step runs: then that, and not their end, is the reason.
-    fn first<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    ///
+    /// # Errors
+    /// As the step, or because of Ctrl-C.
+    pub fn first<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
         if result.is_err() {
             self.check()?;
         }
@@ -64,21 +83,18 @@ impl Stop {
 /// # Errors
 /// When a step fails; the logs of the processes are named then.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let stop = Stop::default();
-    let pressed = stop.0.clone();
-    ctrlc::set_handler(move || pressed.store(true, Ordering::SeqCst)).context("cannot listen for Ctrl-C")?;
-
+    let stop = Stop::on_ctrl_c()?;
     println!("Building chatcli and the demo services");
     let chatcli = stop.first(build())?;
     println!("Starting a Kubernetes with real pods");
     let cluster = stop.first(cluster::up(CLUSTER, Mode::Node))?;
-    refuse_what_is_not_ours(&cluster).inspect_err(|_| cluster.forget())?;
+    refuse_what_is_not_ours(&cluster, &NAMESPACES, "the demo").inspect_err(|_| cluster.forget())?;
     let result = stop.first(on(&cluster, &chatcli, args, &stop));
     if args.keep && result.is_ok() {
         return kept(&cluster);
     }
     println!("\nRemoving what the demo made");
-    clean(&cluster).context("cleaning up")?;
+    clean(&cluster, CLUSTER, &NAMESPACES).context("cleaning up")?;
     result
 }
 
@@ -94,32 +110,38 @@ fn kept(cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// In a cluster that the user named, everything that the demo would make and remove must be its own.
-fn refuse_what_is_not_ours(cluster: &Cluster) -> anyhow::Result<()> {
+/// In a cluster that the user named, everything that `who` would make and remove must be its own.
+///
+/// # Errors
+/// When something is there already.
+pub fn refuse_what_is_not_ours(cluster: &Cluster, namespaces: &[&str], who: &str) -> anyhow::Result<()> {
     if cluster.origin != Origin::Named {
         return Ok(());
     }
-    for namespace in NAMESPACES {
+    for namespace in namespaces {
         ensure!(
             cluster
                 .run_kubectl(&["get", "namespace", namespace, "--ignore-not-found", "-o", "name"])?
                 .trim()
                 .is_empty(),
-            "the cluster that you named has a namespace {namespace} already, and the demo would remove it at its end; remedy: name another cluster, or none to have one of the demo's own"
+            "the cluster that you named has a namespace {namespace} already, and {who} would remove it at its end; remedy: name another cluster, or none to have one of its own"
         );
     }
     let crds = cluster.run_kubectl(&["get", "crd", "-o", "name"])?;
     ensure!(
         !crds.contains(".platform.chatcli.io"),
-        "the cluster that you named has resources of the platform already, and the demo would remove them at its end; remedy: name another cluster, or none to have one of the demo's own"
+        "the cluster that you named has resources of the platform already, and {who} would remove them at its end; remedy: name another cluster, or none to have one of its own"
     );
     Ok(())
 }
 
-fn clean(cluster: &Cluster) -> anyhow::Result<()> {
+/// Removes the cluster; of one that the user named, only what was brought.
+///
+/// # Errors
+/// When something stays.
+pub fn clean(cluster: &Cluster, name: &str, namespaces: &[&str]) -> anyhow::Result<()> {
     if cluster.origin == Origin::Named {
-        // Only what the demo brought; the cluster is the user's.
-        let namespaces = [&["delete", "namespace", "--ignore-not-found"][..], &NAMESPACES].concat();
+        let namespaces = [&["delete", "namespace", "--ignore-not-found"][..], namespaces].concat();
         cluster.run_kubectl(&namespaces)?;
         let crds = cluster.run_kubectl(&["get", "crd", "-o", "name"])?;
         for crd in crds.lines().filter(|name| name.ends_with(".platform.chatcli.io")) {
@@ -128,7 +150,7 @@ fn clean(cluster: &Cluster) -> anyhow::Result<()> {
         cluster.forget();
         return Ok(());
     }
-    cluster::down(CLUSTER)
+    cluster::down(name)
 }
 
 fn on(cluster: &Cluster, chatcli: &std::path::Path, args: &Args, stop: &Stop) -> anyhow::Result<()> {
@@ -162,7 +184,7 @@ fn on(cluster: &Cluster, chatcli: &std::path::Path, args: &Args, stop: &Stop) ->
     }
     println!("api-gateway, payment-service and user-service are up in namespace production, two pods each\n");
 
-    let mut processes = Processes::start(chatcli, cluster)?;
+    let mut processes = Processes::start(chatcli, cluster, Path::new("target/demo"))?;
     let told = tell(cluster, args, stop, &mut processes);
     if let Err(error) = &told
         && stop.check().is_ok()

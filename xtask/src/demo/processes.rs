@@ -21,20 +21,22 @@ struct Running {
 
 /// Both processes.
 pub struct Processes {
+    folder: PathBuf,
     running: Vec<Running>,
 }
 
 impl Processes {
-    /// Starts them.
+    /// Starts them; their logs are in `folder`.
     ///
     /// # Errors
     /// When one cannot be started.
-    pub fn start(chatcli: &Path, cluster: &Cluster) -> anyhow::Result<Self> {
+    pub fn start(chatcli: &Path, cluster: &Cluster, folder: &Path) -> anyhow::Result<Self> {
         let ports = free_ports()?;
         let [grpc, server_metrics, operator_metrics, probes] = ports;
         let loopback = |port: u16| format!("127.0.0.1:{port}");
         let kubeconfig = cluster.kubeconfig.display().to_string();
-        let mut processes = Self { running: Vec::new() };
+        std::fs::create_dir_all(folder)?;
+        let mut processes = Self { folder: folder.to_owned(), running: Vec::new() };
         processes.add(
             "server",
             chatcli,
@@ -70,9 +72,7 @@ impl Processes {
     }
 
     fn add(&mut self, name: &'static str, chatcli: &Path, probes: u16, args: &[&str]) -> anyhow::Result<()> {
-        let folder = Path::new("target/demo");
-        std::fs::create_dir_all(folder)?;
-        let log = folder.join(format!("{name}.log"));
+        let log = self.folder.join(format!("{name}.log"));
         let file = std::fs::File::create(&log)?;
         let child = Command::new(chatcli)
             .arg(name)
