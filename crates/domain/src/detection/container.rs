@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting, ContainerStatus};
 
 use super::pod::{REFERENCE_HOLD, clip, event_seen, says_missing, status_seen, symptom};
+use super::probe::killed_by_probe;
 use super::{FRESH, Findings, PodView, Rule, WorkloadView, anchor};
 
 /// A pull that fails for a reason that may pass is believed after this.
@@ -61,6 +62,10 @@ pub(super) fn examine(
         return;
     }
     if start_error(view, pod, status, done.or(last), now, out) {
+        return;
+    }
+    // A Job tries again by itself; its own rule counts how often.
+    if view.job.is_some() {
         return;
     }
     if out_of_memory(view, pod, status, now, out) {
@@ -336,7 +341,12 @@ fn crash_loop(
     let young = WorkloadView::ago(pod.started(now), now) < FRESH;
     let often = young && status.restart_count >= 2 && recent(last);
     let told = back_off.is_some() && recent(done.or(last));
-    if !(looping || failed_for_good || twice || often || told) {
+    // Killed over a probe, which fails in the next run too: there is no need to wait for the next kill.
+    let again = state.and_then(|s| s.running.as_ref()).is_some_and(|running| {
+        let since = anchor(running.started_at.as_ref(), now);
+        recent(last) && killed_by_probe(pod, status).is_some_and(|event| event.last > since)
+    });
+    if !(looping || failed_for_good || twice || often || told || again) {
         return;
     }
     let Some(end) = done.or(last).filter(|t| looping || fresh(t, now)) else {
@@ -371,11 +381,13 @@ fn push_crash(
         more => format!("{more} restarts"),
     };
     let exit = end.map_or_else(|| "an unknown code".to_owned(), |t| format!("code {}", t.exit_code));
-    let text = format!(
-        "{what} {} of pod {} exits with {exit} again and again ({restarts})",
-        status.name,
-        pod.reference().name
-    );
+    let killer = killed_by_probe(pod, status)
+        .map(|event| if event.message.starts_with("Startup") { "startup" } else { "liveness" });
+    let does = match killer {
+        Some(probe) => format!("is killed by its {probe} probe"),
+        None => format!("exits with {exit}"),
+    };
+    let text = format!("{what} {} of pod {} {does} again and again ({restarts})", status.name, pod.reference().name);
     let mut found = symptom(view, pod, Rule::CrashLoop, Severity::High, text);
     found.container = Some(status.name.clone());
     found.value = format!("exit {exit}, {restarts}");
@@ -389,5 +401,6 @@ fn push_crash(
         end.and_then(ended),
     ));
     found.evidence.extend(back_off.map(event_seen));
+    found.evidence.extend(killed_by_probe(pod, status).map(event_seen));
     out.symptoms.push(found);
 }

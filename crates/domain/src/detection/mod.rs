@@ -6,6 +6,7 @@
 mod book;
 mod collapse;
 mod container;
+mod job;
 mod node;
 mod pod;
 mod probe;
@@ -14,13 +15,14 @@ mod workload;
 
 pub use book::{Alert, AlertBook, Transition};
 pub use node::{evaluate_node, ready as node_ready};
-pub use probe::{budget, same_port, time_to_ready};
+pub use probe::{budget, killed_by_probe, same_port, time_to_ready};
 pub use view::{EventNote, JobState, PodView, Revision, WorkloadView, anchor, event_time};
 
 use api::shared::{ObjectRef, Severity, SignalType};
 use jiff::{SignedDuration, Timestamp};
 
-/// An exit, an OOM kill or an event older than this says nothing about now.
+/// An exit, an OOM kill or an event older than this says nothing about now. The kubelet waits at most five minutes between
+/// two tries, so that a fault that lasts is heard of at least twice in this time.
 pub const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
 /// Rule that found a symptom; the order is from the least specific to the most specific one.
@@ -226,9 +228,13 @@ pub fn evaluate(view: &WorkloadView, now: Timestamp) -> Evaluation {
 
 fn look(view: &WorkloadView, now: Timestamp) -> Findings {
     let mut findings = Findings::default();
-    for pod in &view.pods {
-        pod::examine(view, pod, now, &mut findings);
+    // What a Job has been through is told once it is over, by its own rule.
+    if view.job.as_ref().is_none_or(|job| !job.suspended && !view.holds("Complete")) {
+        for pod in &view.pods {
+            pod::examine(view, pod, now, &mut findings);
+        }
     }
+    job::examine(view, now, &mut findings);
     workload::examine(view, now, &mut findings);
     findings
 }

@@ -8,8 +8,11 @@ use super::pod::{clip, status_seen};
 use super::workload::cluster_object;
 use super::{Evaluation, Findings, Rule, Symptom, anchor};
 
+/// A kubelet that is restarted is back within this.
 const NOT_READY_HOLD: SignedDuration = SignedDuration::from_secs(20);
+/// Pressure that the kubelet relieves at once, by evicting one pod, is no incident.
 const PRESSURE_HOLD: SignedDuration = SignedDuration::from_secs(20);
+/// A new node becomes ready when its network is set up.
 const NEW_NODE_HOLD: SignedDuration = SignedDuration::from_secs(120);
 /// A cordoned node that goes away is most likely being restarted on purpose.
 const CORDONED_HOLD: SignedDuration = SignedDuration::from_mins(5);

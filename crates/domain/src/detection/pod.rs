@@ -7,15 +7,19 @@ use super::{
     EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, probe,
 };
 
+/// The scheduler tries again at once when something changes; a pod that is still not placed after this waits for more.
 const UNSCHEDULABLE_HOLD: SignedDuration = SignedDuration::from_secs(10);
+/// A volume is bound by another controller, which needs some seconds for it.
 const VOLUME_HOLD: SignedDuration = SignedDuration::from_secs(15);
 /// An object that is missing may be made a moment later, by the same `kubectl apply`.
 pub(super) const REFERENCE_HOLD: SignedDuration = SignedDuration::from_secs(4);
+/// Attaching a volume or setting up a network fails now and then and is tried again; so is making room on a node.
 const SETUP_HOLD: SignedDuration = SignedDuration::from_secs(60);
 
 /// Looks at one pod.
 pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findings) {
     let owned = view.workload.kind != "Pod";
+    // A failed pod of a Job is one of its tries: the Job's own rule counts them.
     if pod.terminating() || pod.phase() == "Succeeded" || (pod.phase() == "Failed" && owned) {
         return;
     }
@@ -40,7 +44,7 @@ pub(super) fn symptom(view: &WorkloadView, pod: &PodView, rule: Rule, severity: 
         rule,
         signal: rule.signal(),
         severity: view.severity(severity),
-        root: view.workload.clone(),
+        root: view.root().clone(),
         group: pod.revision.clone(),
         pod: Some(pod.reference()),
         container: None,

@@ -6,13 +6,16 @@ use k8s_openapi::api::core::v1::{Container, ContainerPort, ContainerStatus, Prob
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::pod::{clip, event_seen, status_seen, symptom};
-use super::{EventNote, Findings, PodView, Rule, WorkloadView, anchor};
+use super::{EventNote, FRESH, Findings, PodView, Rule, WorkloadView, anchor};
 
 /// A pod that served may be away this long.
 const LOST_HOLD: SignedDuration = SignedDuration::from_secs(30);
+/// A pod of a new revision has at least this long to become ready, however impatient its probe is.
 const FIRST_HOLD: SignedDuration = SignedDuration::from_secs(30);
 /// Failed liveness probes without a restart are believed after this many.
 const LIVENESS_FAILURES: i32 = 5;
+/// A liveness probe that has not failed for this long has recovered: events come at most every minute or so.
+const LIVENESS_FRESH: SignedDuration = SignedDuration::from_mins(2);
 
 fn seconds(value: Option<i32>, default: i64) -> SignedDuration {
     SignedDuration::from_secs(value.map_or(default, i64::from))
@@ -48,13 +51,41 @@ pub fn time_to_ready(pod: &PodView) -> Option<SignedDuration> {
     Some(ready.duration_since(started)).filter(jiff::SignedDuration::is_positive)
 }
 
+/// The event of the liveness or startup probe over which the kubelet ended the last run of a container; none when the run
+/// ended otherwise. A process that heeds the signal may end with any code: then it must have run long enough for the probe.
+pub fn killed_by_probe<'a>(pod: &'a PodView, status: &ContainerStatus) -> Option<&'a EventNote> {
+    let states = [status.state.as_ref(), status.last_state.as_ref()];
+    let end = states.into_iter().flatten().find_map(|state| state.terminated.as_ref())?;
+    if matches!(end.reason.as_deref(), Some("OOMKilled" | "StartError" | "ContainerCannotRun")) {
+        return None;
+    }
+    let (from, to) = (end.started_at.as_ref()?.0, end.finished_at.as_ref()?.0);
+    let event = ["Liveness", "Startup"]
+        .into_iter()
+        .filter_map(|probe| unhealthy(pod, &status.name, probe))
+        .max_by_key(|e| e.last)?;
+    let container = pod.container(&status.name)?;
+    let startup = event.message.starts_with("Startup");
+    let probe = if startup { container.startup_probe.as_ref() } else { container.liveness_probe.as_ref() }?;
+    let threshold = probe.failure_threshold.unwrap_or(3).max(1);
+    let signalled = matches!(end.exit_code, 137 | 143);
+    // The kubelet gives up at the last of these failures, then waits for the process to end. Its events are rate-limited:
+    // after many rounds the last one may be minutes old.
+    let near = if signalled { event.last >= from.saturating_sub(FRESH).unwrap_or(from) } else { event.last >= from };
+    let delay = seconds(probe.initial_delay_seconds, 0);
+    let periods = seconds(probe.period_seconds, 10).saturating_mul(threshold - 1);
+    let long_enough = to.duration_since(from) >= delay.saturating_add(periods);
+    (event.count >= threshold && near && (signalled || long_enough)).then_some(event)
+}
+
 /// Looks at the probes of a pod whose containers show no other symptom.
 pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findings) {
     if pod.phase() != "Running" {
         return;
     }
     liveness(view, pod, now, out);
-    if pod.ready() {
+    // Nobody waits for a pod of a Job to be ready.
+    if pod.ready() || view.job.is_some() {
         return;
     }
     let Some(condition) = pod.condition("Ready") else { return };
@@ -169,10 +200,7 @@ fn liveness(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findin
         let Some(event) = unhealthy(pod, &status.name, "Liveness").filter(|_| !init) else { continue };
         let started = anchor(running.started_at.as_ref(), now);
         let lasting = event.count >= LIVENESS_FAILURES && event.first >= started;
-        if !lasting
-            || WorkloadView::ago(event.last, now) > SignedDuration::from_mins(2)
-            || !out.held(started, FIRST_HOLD, now)
-        {
+        if !lasting || WorkloadView::ago(event.last, now) > LIVENESS_FRESH || !out.held(started, FIRST_HOLD, now) {
             continue;
         }
         let text = format!(
@@ -182,7 +210,7 @@ fn liveness(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findin
             shown(&event.message)
         );
         push(view, pod, status, Rule::LivenessFailing, (text, event.first), Some(event), out);
-        out.look_at(now.saturating_add(SignedDuration::from_mins(2)).unwrap_or(now));
+        out.look_at(event.last.saturating_add(LIVENESS_FRESH).unwrap_or(now).max(now));
     }
 }
 

@@ -239,15 +239,36 @@ impl WorkloadView {
     /// Whether all pods that should be there are there, of the current revision and ready. A paused rollout has no new
     /// pods on purpose: there the old ones count too.
     pub fn healthy(&self) -> bool {
+        if let Some(job) = &self.job {
+            return self.job_healthy(job);
+        }
         let current = |p: &&PodView| self.paused || self.current.as_deref().is_none_or(|hash| p.revision == hash);
         let ready = self.live_pods().filter(current).filter(|p| p.ready()).count();
         let strays = self.live_pods().filter(|p| !p.ready()).count();
         i32::try_from(ready).unwrap_or(i32::MAX) >= self.desired && strays == 0
     }
 
-    /// Severity of a fault that keeps pods from serving.
+    /// A Job is well when it is over or rests, and while all of its pods run. One between two tries is neither.
+    fn job_healthy(&self, job: &JobState) -> bool {
+        let over = ["Complete", "SuccessCriteriaMet", "Failed"].iter().any(|type_| self.holds(type_));
+        let mut pods = self.live_pods().peekable();
+        let run = pods.peek().is_some() && pods.all(|pod| pod.phase() == "Running");
+        over || job.suspended || run
+    }
+
+    /// The object that symptoms point to: the workload, or the CronJob that makes such Jobs again and again.
+    pub fn root(&self) -> &ObjectRef {
+        self.job.as_ref().and_then(|job| job.made_by.as_ref()).unwrap_or(&self.workload)
+    }
+
+    /// Whether a condition of the workload is true.
+    pub fn holds(&self, type_: &str) -> bool {
+        self.condition(type_).is_some_and(|condition| condition.status == "True")
+    }
+
+    /// Severity of a fault that keeps pods from serving. A Job serves nobody.
     pub(crate) fn severity(&self, otherwise: Severity) -> Severity {
-        if self.desired > 0 && self.ready() == 0 { Severity::Critical } else { otherwise }
+        if self.job.is_none() && self.desired > 0 && self.ready() == 0 { Severity::Critical } else { otherwise }
     }
 
     /// How long ago a time was.

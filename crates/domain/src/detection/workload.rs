@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::pod::{clip, event_seen, status_seen};
 use super::{FRESH, Findings, Observation, Rule, Symptom, WorkloadView, anchor};
 
+/// What a pod needs may be applied a moment after what makes the pod.
 const REFUSED_HOLD: SignedDuration = SignedDuration::from_secs(3);
 
 /// Looks at the workload.
@@ -26,7 +27,7 @@ fn symptom(
         rule,
         signal: rule.signal(),
         severity: view.severity(severity),
-        root: view.workload.clone(),
+        root: view.root().clone(),
         group: view.current.clone().unwrap_or_default(),
         pod: None,
         container: None,

@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::Value;
 
+use super::log::cut;
+
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -19,29 +21,57 @@ pub struct Change {
 impl Change {
     /// Name of the field for sentences: the variable, or the last part of the path.
     pub fn name(&self) -> &str {
-        self.variable.as_deref().unwrap_or_else(|| self.path.rsplit("spec.template.spec.").next().unwrap_or(&self.path))
+        self.variable.as_deref().unwrap_or_else(|| self.path.split("template.spec.").last().unwrap_or(&self.path))
+    }
+
+    /// Whether its values must not be repeated.
+    pub fn is_secret(&self) -> bool {
+        self.variable.as_deref().is_some_and(is_secret)
     }
 
     /// The change in words.
     pub fn words(&self) -> String {
         let what = self.variable.as_ref().map_or_else(|| self.name().to_owned(), |v| format!("env {v}"));
+        if self.is_secret() {
+            return match (&self.before, &self.after) {
+                (Some(_), None) => format!("{what} was removed"),
+                (None, Some(_)) => format!("{what} was added"),
+                _ => format!("{what} changed"),
+            };
+        }
         match (&self.before, &self.after) {
-            (Some(before), Some(after)) => format!("{what} changed from {} to {}", shown(before), shown(after)),
-            (Some(before), None) => format!("{what} was removed (it was {})", shown(before)),
-            (None, Some(after)) => format!("{what} was added as {}", shown(after)),
+            (Some(before), Some(after)) => {
+                let (before, after) = quoted(before, after);
+                format!("{what} changed from {before} to {after}")
+            }
+            (Some(before), None) => format!("{what} was removed (it was {:?})", cut(before, SHOWN)),
+            (None, Some(after)) => format!("{what} was added as {:?}", cut(after, SHOWN)),
             (None, None) => format!("{what} changed"),
         }
     }
 }
 
-fn shown(value: &str) -> String {
-    const MAX: usize = 120;
-    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MAX {
-        format!("{line:?}")
-    } else {
-        format!("{:?}…", line.chars().take(MAX).collect::<String>())
-    }
+/// Characters of a value that a sentence shows.
+const SHOWN: usize = 70;
+
+/// Two values for a sentence: short, and where both are long from a little before they begin to differ.
+pub(super) fn quoted(before: &str, after: &str) -> (String, String) {
+    let same = before.chars().zip(after.chars()).take_while(|(a, b)| a == b).count();
+    let long = before.chars().count().max(after.chars().count()) > SHOWN;
+    let from = if long { same.saturating_sub(SHOWN / 3) } else { 0 };
+    let part = |text: &str| {
+        let rest: String = text.chars().skip(from).take(SHOWN * 4).collect();
+        let begin = if from > 0 { "…" } else { "" };
+        format!("{:?}", format!("{begin}{}", cut(&rest, SHOWN)))
+    };
+    (part(before), part(after))
+}
+
+/// Whether a variable holds what must not be repeated, by its name.
+pub(super) fn is_secret(name: &str) -> bool {
+    const WORDS: [&str; 8] = ["PASS", "PWD", "SECRET", "TOKEN", "CREDENTIAL", "API_KEY", "APIKEY", "PRIVATE_KEY"];
+    let name = name.to_ascii_uppercase();
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 /// Fields of the pod spec that differ. Metadata is left out: it changes nothing that runs.

@@ -7,7 +7,10 @@ mod admission;
 pub mod amount;
 mod crash;
 mod diff;
+mod evidence;
+mod exit;
 mod image;
+mod link;
 mod log;
 mod memory;
 mod node;
@@ -17,23 +20,23 @@ mod reference;
 pub mod refs;
 mod render;
 pub(crate) mod scheduling;
+mod start;
+mod suspects;
 pub use scheduling::requests;
 
 use std::collections::BTreeMap;
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{CauseClass, ObjectRef, Proof, RootCause, RuledOut};
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{PodSpec, Taint};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Taint;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::detection::{Observation, PodView, Revision, Rule, Symptom, WorkloadView};
+use crate::detection::{Observation, Rule, Symptom, WorkloadView};
+use crate::graph::Finding;
 
 pub use diff::{Change, changes};
 pub(crate) use propose::tried;
-
-/// A revision whose pods are in trouble this soon after they were made brought the trouble with it.
-const AT_START: SignedDuration = SignedDuration::from_mins(30);
 
 /// The last lines of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +128,7 @@ pub struct Evidence {
     /// Actions of the attempts that did not help.
     pub failed: Vec<AIInsightSuggestedAction>,
     /// What is wrong around the workload and could explain the symptom.
-    pub suspects: Vec<crate::graph::Finding>,
+    pub suspects: Vec<Finding>,
 }
 
 /// What a diagnosis says.
@@ -182,6 +185,22 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
     let analysis = render::analysis(&cause, &actions, &recommendations, now);
     let log_analysis = (!log_lines.is_empty()).then(|| log_lines.join("\n"));
     Diagnosis { cause, actions, recommendations, analysis, log_analysis, clear: false }
+}
+
+/// The diagnosis of what the graph shows, whatever pods say.
+pub fn of_finding(finding: &Finding, failed: &[AIInsightSuggestedAction], now: Timestamp) -> Diagnosis {
+    let cause = finding.cause.clone();
+    let candidates = finding.candidates.iter();
+    let actions: Vec<_> = candidates.filter(|candidate| !propose::tried(candidate, failed)).take(1).cloned().collect();
+    let recommendations = finding.recommendations.clone();
+    Diagnosis {
+        analysis: render::analysis(&cause, &actions, &recommendations, now),
+        cause,
+        actions,
+        recommendations,
+        log_analysis: None,
+        clear: false,
+    }
 }
 
 /// The diagnosis when no symptom is there any more.
@@ -245,9 +264,9 @@ fn cause(
     statement: String,
     confidence: f64,
 ) -> RootCause {
-    let proof = evidence.symptom.evidence.iter().map(|o| observed(o, "this is the symptom")).collect();
+    let proof = evidence.seen();
     RootCause {
-        object: evidence.view.workload.clone(),
+        object: evidence.culprit().clone(),
         path,
         value,
         class,
@@ -282,81 +301,6 @@ fn fact(object: &ObjectRef, path: &str, value: &str, rule: &str) -> Proof {
 
 fn ruled_out(hypothesis: &str, because: impl Into<String>) -> RuledOut {
     RuledOut { hypothesis: hypothesis.into(), because: because.into() }
-}
-
-impl Evidence {
-    /// The pod that shows the symptom.
-    fn pod(&self) -> Option<&PodView> {
-        let name = &self.symptom.pod.as_ref()?.name;
-        self.view.pods.iter().find(|p| p.reference().name == *name)
-    }
-
-    /// The revision that shows the symptom.
-    fn revision(&self) -> Option<&Revision> {
-        let hash = self.pod().map_or_else(|| self.view.current.clone().unwrap_or_default(), |p| p.revision.clone());
-        self.view.revisions.iter().find(|r| r.hash == hash)
-    }
-
-    /// The revision before that.
-    fn previous(&self) -> Option<&Revision> {
-        self.view.previous_revision(self.revision()?.number)
-    }
-
-    /// The spec that the failing pod was made from, and the prefix of paths in it.
-    fn spec(&self) -> Option<(&PodSpec, &'static str)> {
-        if let Some(spec) = self.revision().and_then(|r| r.template.spec.as_ref()) {
-            return Some((spec, "spec.template.spec"));
-        }
-        let prefix = if self.view.workload.kind == "Pod" { "spec" } else { "spec.template.spec" };
-        Some((self.pod()?.spec()?, prefix))
-    }
-
-    /// Path of a container of that spec, for example `spec.template.spec.containers[0]`.
-    fn container_path(&self, name: &str) -> Option<String> {
-        let (spec, prefix) = self.spec()?;
-        if let Some(index) = spec.containers.iter().position(|c| c.name == name) {
-            return Some(format!("{prefix}.containers[{index}]"));
-        }
-        let index = spec.init_containers.as_ref()?.iter().position(|c| c.name == name)?;
-        Some(format!("{prefix}.initContainers[{index}]"))
-    }
-
-    /// What the failing revision changed against the one before.
-    fn changes(&self) -> Vec<Change> {
-        match (self.previous(), self.revision()) {
-            (Some(before), Some(after)) => changes(&before.template, &after.template),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether the trouble began when pods of the failing revision began, while there is an older one to compare with.
-    fn introduced(&self) -> bool {
-        let (Some(revision), Some(_)) = (self.revision(), self.previous()) else { return false };
-        let pods = self.view.pods.iter().filter(|p| p.revision == revision.hash);
-        let oldest = pods.filter_map(|p| p.pod.metadata.creation_timestamp.as_ref()).map(|t| t.0).min();
-        let at_start = AT_START.saturating_add(self.looping_for());
-        oldest.is_some_and(|made| self.symptom.since.duration_since(made) < at_start)
-    }
-
-    /// How long the container has been crashing, from its restarts: the kubelet waits 10 s, then twice as long each time,
-    /// up to five minutes. The symptom itself knows only the last run.
-    fn looping_for(&self) -> SignedDuration {
-        let status = self.pod().and_then(|p| p.statuses().map(|(_, s)| s).find(|s| s.name == self.container()));
-        let restarts = status.map_or(0, |s| i64::from(s.restart_count.clamp(0, 10_000)));
-        // The first restart comes at once; 10, 20, 40, 80 and 160 s follow.
-        let rising: i64 = (0..(restarts - 1).clamp(0, 5)).map(|n| 10 << n).sum();
-        SignedDuration::from_secs(rising + (restarts - 6).max(0) * 300)
-    }
-
-    /// Container that shows the symptom.
-    fn container(&self) -> &str {
-        self.symptom.container.as_deref().unwrap_or_default()
-    }
-
-    /// Kind and name of the workload, for sentences.
-    fn who(&self) -> String {
-        format!("{} {}", self.view.workload.kind, self.view.workload.name)
-    }
 }
 
 #[cfg(test)]

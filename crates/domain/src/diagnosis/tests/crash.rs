@@ -71,7 +71,9 @@ fn a_bad_value_in_a_config_map_goes_back_to_what_it_was() {
     assert_eq!((cause.class, cause.path.as_deref()), (CauseClass::BadConfiguration, Some("data[db-url]")));
     assert_eq!(cause.value.as_deref(), Some("nonsense"));
     assert!(
-        cause.statement.contains("after db-url of ConfigMap settings changed from \"postgres://db\" to \"nonsense\""),
+        cause
+            .statement
+            .contains("after key db-url of ConfigMap settings changed from \"postgres://db\" to \"nonsense\""),
         "{}",
         cause.statement
     );
@@ -118,7 +120,7 @@ fn a_crash_that_nothing_explains_is_said_as_such() {
         json!("exec: \"/bin/nope\": no such file or directory"),
     );
     let found = at_second(&evidence(revisions(now, container(), [pod("old", "r1"), p]), 5), 5);
-    assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.containers[0].command"));
+    assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.containers[0].command[0]"));
     assert!(found.cause.statement.contains("cannot be started"), "{}", found.cause.statement);
     proposes(&found, "RollbackDeployment", &[("toRevision", "1")]);
 }

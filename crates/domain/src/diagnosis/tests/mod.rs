@@ -9,8 +9,8 @@ use api::shared::CauseClass;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::detection::evaluate;
 use crate::detection::fixtures::*;
+use crate::detection::{Revision, evaluate};
 
 const MI: i128 = 1 << 20;
 

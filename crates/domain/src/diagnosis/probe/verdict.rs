@@ -1,0 +1,196 @@
+//! What is wrong with what a probe asks, from what it got.
+
+use api::shared::CauseClass;
+use k8s_openapi::api::core::v1::{Container, Probe};
+
+use super::words::{asked, command, port, ports};
+use crate::detection::same_port;
+use crate::diagnosis::log::{Family, Reading, cut, told};
+use crate::diagnosis::{Evidence, start};
+
+/// Field of the probe, and what it should be.
+pub(super) struct Verdict {
+    /// Below the probe; empty for the probe as a whole.
+    pub(super) field: &'static str,
+    pub(super) value: String,
+    /// What is wrong, after "its readiness probe (…) always fails: ".
+    pub(super) clause: String,
+    pub(super) class: CauseClass,
+    pub(super) sure: f64,
+}
+
+impl Verdict {
+    /// Whether the probe itself is at fault.
+    pub(super) fn is_mismatch(&self) -> bool {
+        self.class == CauseClass::ProbeMismatch
+    }
+}
+
+fn mismatch(field: &'static str, value: impl Into<String>, clause: String, sure: f64) -> Verdict {
+    Verdict { field, value: value.into(), clause, class: CauseClass::ProbeMismatch, sure }
+}
+
+/// What the kubelet says a probe got, without its own words around it.
+pub(super) fn answer(message: &str) -> String {
+    let message = message.trim();
+    let rest = message.split_once(" probe failed:").or_else(|| message.split_once(" probe errored:"));
+    let text = rest.map_or(message, |(_, rest)| rest.trim());
+    for known in ["connection refused", "statuscode: ", "context deadline exceeded", "i/o timeout", "no route to host"]
+    {
+        if let Some(at) = text.find(known) {
+            let end = text.get(at..).unwrap_or(known);
+            return cut(end.split(" (").next().unwrap_or(end), 60);
+        }
+    }
+    cut(text, 100)
+}
+
+/// Judges a probe by the kubelet's message about it.
+pub(super) fn judge(
+    evidence: &Evidence,
+    container: Option<&Container>,
+    probe: &Probe,
+    message: &str,
+    reading: &Reading,
+) -> Verdict {
+    let lower = message.to_ascii_lowercase();
+    let says = |text: &str| lower.contains(text);
+    let got = answer(message);
+    if let Some(verdict) = scheme(probe, &lower) {
+        return verdict;
+    }
+    let wished = asked(probe);
+    let field = if probe.http_get.is_some() { "httpGet.port" } else { "tcpSocket.port" };
+    if let (Some(wished), Some(container)) = (wished, container)
+        && (says("connection refused") || says("couldn't find port") || says("no such port") || says("unknown port"))
+    {
+        return port_verdict(wished, field, container, reading, &got);
+    }
+    if probe.http_get.is_some() && ["404", "405", "410"].iter().any(|code| says(&format!("statuscode: {code}"))) {
+        let path = probe.http_get.as_ref().and_then(|h| h.path.clone()).unwrap_or_else(|| "/".into());
+        let other = container
+            .and_then(|c| other_path(c, &path))
+            .map(|p| format!("; another probe asks {p}"))
+            .unwrap_or_default();
+        return mismatch(
+            "httpGet.path",
+            path.clone(),
+            format!("the container does not serve {path} ({got}){other}"),
+            0.85,
+        );
+    }
+    if ["401", "403"].iter().any(|code| says(&format!("statuscode: {code}"))) {
+        let path = probe.http_get.as_ref().and_then(|h| h.path.clone()).unwrap_or_default();
+        return mismatch("httpGet.path", path.clone(), format!("{path} wants credentials ({got})"), 0.85);
+    }
+    if probe.exec.is_some() {
+        return exec(evidence, probe, message, &got);
+    }
+    if says("unimplemented") || says("unknown service") {
+        let service = probe.grpc.as_ref().and_then(|g| g.service.clone()).unwrap_or_default();
+        return mismatch("grpc.service", service, "the container does not serve the gRPC health service".into(), 0.85);
+    }
+    if says("deadline exceeded") || says("timeout") || says("timed out") {
+        let seconds = probe.timeout_seconds.unwrap_or(1);
+        return Verdict {
+            field: "timeoutSeconds",
+            value: seconds.to_string(),
+            clause: format!("no answer within its timeoutSeconds of {seconds}"),
+            class: CauseClass::ProbeMismatch,
+            sure: 0.7,
+        };
+    }
+    Verdict {
+        field: "",
+        value: super::words::words(probe),
+        clause: got,
+        class: CauseClass::ApplicationNotReady,
+        sure: 0.6,
+    }
+}
+
+fn scheme(probe: &Probe, lower: &str) -> Option<Verdict> {
+    let http = probe.http_get.as_ref()?;
+    let secure = http.scheme.as_deref() == Some("HTTPS");
+    if secure && lower.contains("server gave http response to https client") {
+        let clause = "it asks with HTTPS, and the container answers with HTTP".to_owned();
+        return Some(mismatch("httpGet.scheme", "HTTPS", clause, 0.95));
+    }
+    let odd = ["malformed http", "http request to an https server", "http/1.x transport connection broken"];
+    let garbled = odd.iter().any(|text| lower.contains(text));
+    (!secure && garbled).then(|| {
+        let clause = "it asks with HTTP, and the container answers with HTTPS".to_owned();
+        mismatch("httpGet.scheme", "HTTP", clause, 0.95)
+    })
+}
+
+/// A port where nothing answers: not the one that the container serves, or not served yet.
+fn port_verdict(
+    wished: &k8s_openapi::apimachinery::pkg::util::intstr::IntOrString,
+    field: &'static str,
+    container: &Container,
+    reading: &Reading,
+    got: &str,
+) -> Verdict {
+    let number = port(wished);
+    let declared = container.ports.as_deref().unwrap_or_default();
+    let is_declared = declared.iter().any(|d| same_port(wished, d));
+    if !declared.is_empty() && !is_declared {
+        return mismatch(field, number, format!("{got}, while the container declares {}", ports(container)), 0.9);
+    }
+    let own: Option<u16> = number.parse().ok();
+    let serves = own.is_some_and(|own| reading.listens.contains(&own));
+    if let Some(other) = reading.listens.first().filter(|_| !serves && own.is_some()) {
+        return mismatch(field, number, format!("{got}, while its log says that it listens on port {other}"), 0.9);
+    }
+    let other = other_port(container, wished);
+    if let Some(other) = other.filter(|_| !is_declared) {
+        return mismatch(field, number, format!("{got}; another of its probes asks port {other}"), 0.8);
+    }
+    let clause = format!("{got}: nothing listens on port {number} of the container");
+    Verdict { field, value: number, clause, class: CauseClass::ApplicationNotReady, sure: 0.6 }
+}
+
+fn probes(container: &Container) -> impl Iterator<Item = &Probe> {
+    [&container.readiness_probe, &container.liveness_probe, &container.startup_probe].into_iter().flatten()
+}
+
+fn other_port(
+    container: &Container,
+    wished: &k8s_openapi::apimachinery::pkg::util::intstr::IntOrString,
+) -> Option<String> {
+    probes(container).filter_map(asked).find(|port| *port != wished).map(port)
+}
+
+fn other_path(container: &Container, path: &str) -> Option<String> {
+    probes(container).filter_map(|p| p.http_get.as_ref()?.path.clone()).find(|other| other != path)
+}
+
+fn exec(evidence: &Evidence, probe: &Probe, message: &str, got: &str) -> Verdict {
+    let value = cut(&command(probe), 160);
+    let lower = message.to_ascii_lowercase();
+    let told = told(message).and_then(|told| told.family);
+    let missing = matches!(told, Some(Family::CommandMissing | Family::FileMissing)) || lower.contains("not found");
+    if missing {
+        let first = probe.exec.as_ref().and_then(|e| e.command.as_ref()?.first().cloned()).unwrap_or_default();
+        let meant = start::common_command(&first).filter(|_| !evidence.container().is_empty());
+        let meant = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+        let clause = format!("its command names {first}, which does not exist in the container{meant}");
+        return mismatch("exec.command", value, clause, 0.9);
+    }
+    if matches!(told, Some(Family::FileDenied)) {
+        return mismatch("exec.command", value, format!("its command may not be executed ({got})"), 0.85);
+    }
+    if lower.contains("timed out") || lower.contains("timeout") || lower.contains("deadline exceeded") {
+        let seconds = probe.timeout_seconds.unwrap_or(1);
+        return mismatch(
+            "timeoutSeconds",
+            seconds.to_string(),
+            format!("its command takes longer than its timeoutSeconds of {seconds}"),
+            0.8,
+        );
+    }
+    let clause =
+        if got.is_empty() { "its command ends with an error".to_owned() } else { format!("its command says {got:?}") };
+    Verdict { field: "exec.command", value, clause, class: CauseClass::ApplicationNotReady, sure: 0.7 }
+}

@@ -1,0 +1,177 @@
+//! What is wrong around a workload, and whether its symptom speaks of it.
+
+use api::shared::{CauseClass, RootCause};
+
+use super::log::{Entry, Family, cut, mentions, names};
+use super::{Conclusion, Evidence, log, propose, ruled_out};
+use crate::graph::{Finding, Standing};
+
+/// Other hypotheses that are told.
+const OTHERS: usize = 4;
+/// A suspect that the log speaks of.
+const HEARD: f64 = 0.93;
+/// A suspect of the kind that the log tells of, without a name.
+const FITTING: f64 = 0.75;
+/// The only thing that is wrong around a workload whose log says nothing.
+const ALONE: f64 = 0.6;
+
+/// A suspect, and how sure it is that it explains the symptom.
+#[derive(Clone, Copy)]
+pub(super) struct Suspicion<'a> {
+    pub(super) finding: &'a Finding,
+    sure: f64,
+}
+
+/// How strongly an entry or a message speaks of a suspect: 3 for each name, 1 for a number.
+fn score(finding: &Finding, entry: Option<&Entry>, messages: &[&str]) -> u32 {
+    let told = entry.and_then(|entry| entry.told.as_ref());
+    let host = told.and_then(|told| told.host.as_deref());
+    let port = told.and_then(|told| told.port).map(|port| port.to_string());
+    let account = told.and_then(|told| told.access.as_ref()).map(|access| access.account.as_str());
+    let said = |word: &str| {
+        entry.is_some_and(|entry| names(&entry.text, word) || names(&entry.around, word))
+            || messages.iter().any(|message| names(message, word))
+    };
+    let one = |word: &String| {
+        if word.chars().all(|c| c.is_ascii_digit()) {
+            return u32::from(port.as_ref() == Some(word) || messages.iter().any(|m| mentions(m, word)));
+        }
+        // A Service has its short name and longer ones: `db`, `db.shop`, `db.shop.svc.cluster.local`.
+        let called = host.is_some_and(|host| host == word || host.split('.').next() == word.split('.').next());
+        3 * u32::from(called || account == Some(word.as_str()) || said(word))
+    };
+    let mut words: Vec<&String> = finding.words.iter().collect();
+    words.sort();
+    words.dedup();
+    words.into_iter().map(one).sum()
+}
+
+/// Whether a fault of a class makes a process say such a thing.
+fn fits(family: Family, class: CauseClass) -> bool {
+    use CauseClass as Class;
+    match family {
+        Family::Refused => {
+            matches!(class, Class::DependencyUnavailable | Class::ServiceMisconfigured | Class::ScaledToZero)
+        }
+        Family::Timeout => matches!(
+            class,
+            Class::NetworkDenied | Class::DependencyUnavailable | Class::ServiceMisconfigured | Class::ScaledToZero
+        ),
+        Family::Dns => matches!(
+            class,
+            Class::DependencyUnavailable | Class::ServiceMisconfigured | Class::NetworkDenied | Class::BadConfiguration
+        ),
+        Family::UnknownAuthority | Family::CertificateExpired | Family::CertificateName | Family::Tls => {
+            class == Class::CertificateInvalid
+        }
+        Family::Forbidden => class == Class::PermissionDenied,
+        Family::Unauthorized => matches!(class, Class::PermissionDenied | Class::MissingReference),
+        Family::VariableMissing | Family::FileMissing | Family::SettingMissing | Family::Invalid => {
+            matches!(class, Class::MissingReference | Class::BadConfiguration)
+        }
+        _ => false,
+    }
+}
+
+/// The suspect that the log or the message speaks of.
+pub(super) fn told<'a>(evidence: &'a Evidence, entry: Option<&Entry>, messages: &[&str]) -> Option<Suspicion<'a>> {
+    let scored = evidence.suspects.iter().map(|finding| (score(finding, entry, messages), finding));
+    let (most, finding) = scored.max_by_key(|(score, finding)| (*score, finding.standing))?;
+    if most >= 3 {
+        return Some(Suspicion { finding, sure: finding.cause.confidence.max(HEARD) });
+    }
+    // A port alone is said by many lines; it counts in one about a connection that can fail over such a fault.
+    let family = entry.and_then(Entry::family).filter(|family| fits(*family, finding.cause.class));
+    (most >= 1 && family.is_some()).then_some(Suspicion { finding, sure: FITTING.max(finding.cause.confidence - 0.1) })
+}
+
+/// The only strong suspect, where nothing speaks of one: of the kind that the log tells of, or of any kind where the log
+/// tells of none.
+pub(super) fn alone<'a>(evidence: &'a Evidence, entry: Option<&Entry>) -> Option<Suspicion<'a>> {
+    let family = entry.and_then(Entry::family);
+    // A log that names another host or file speaks of something else.
+    let elsewhere = entry
+        .and_then(|entry| entry.told.as_ref())
+        .is_some_and(|told| told.host.as_ref().is_some_and(|host| !is_address(host)) || told.path.is_some());
+    if elsewhere {
+        return None;
+    }
+    let strong = |finding: &&Finding| {
+        finding.standing > Standing::Suspect && family.is_none_or(|family| fits(family, finding.cause.class))
+    };
+    let mut found: Vec<&Finding> = evidence.suspects.iter().filter(strong).collect();
+    // What is broken now explains more than what will be.
+    if found.iter().any(|finding| finding.standing == Standing::Outage) {
+        found.retain(|finding| finding.standing == Standing::Outage);
+    }
+    let [finding] = found.as_slice() else { return None };
+    let sure = if family.is_some() { FITTING } else { ALONE };
+    Some(Suspicion { finding, sure: sure.min(finding.cause.confidence) })
+}
+
+fn is_address(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// The conclusion that a suspect is the cause. `how` says what the symptom is.
+pub(super) fn conclude(evidence: &Evidence, suspicion: Suspicion<'_>, entry: Option<&Entry>, how: &str) -> Conclusion {
+    let finding = suspicion.finding;
+    let said = finding.cause.statement.trim().trim_end_matches('.');
+    let statement = match entry {
+        Some(entry) => format!("{said}, so that {how} ({})", entry.quote()),
+        None => format!("{said}, so that {how}"),
+    };
+    // A question at the end of the finding ends the sentence.
+    let statement = match said.strip_suffix('?') {
+        Some(_) => format!("{how}{}: {said}", entry.map(|entry| format!(" ({})", entry.quote())).unwrap_or_default()),
+        None => statement,
+    };
+    let mut proof = evidence.seen();
+    proof.extend(entry.and_then(|entry| evidence.log_proof(entry)));
+    proof.extend(finding.cause.proof.iter().cloned());
+    let cause =
+        RootCause { statement: capital(&statement), confidence: suspicion.sure, proof, ..finding.cause.clone() };
+    let mut candidates = finding.candidates.clone();
+    if evidence.introduced() && finding.cause.object.name == evidence.culprit().name {
+        candidates.extend(propose::rollback(evidence, "brought this"));
+    }
+    let mut conclusion =
+        Conclusion { cause, candidates, recommendations: finding.recommendations.clone(), log_lines: Vec::new() };
+    rule_out(evidence, Some(finding), entry, &mut conclusion);
+    conclusion
+}
+
+/// Tells which suspects were considered and why they are not the cause.
+pub(super) fn rule_out(
+    evidence: &Evidence,
+    chosen: Option<&Finding>,
+    entry: Option<&Entry>,
+    conclusion: &mut Conclusion,
+) {
+    let others = evidence.suspects.iter().filter(|finding| chosen.is_none_or(|chosen| !std::ptr::eq(chosen, *finding)));
+    for finding in others.take(OTHERS) {
+        let because = match entry {
+            Some(entry) if entry.told.is_some() => "the log tells of something else",
+            Some(_) => "the log does not speak of it",
+            None if finding.standing == Standing::Outage => "it is broken too, and nothing ties it to this symptom",
+            None => "nothing ties it to this symptom",
+        };
+        conclusion.cause.ruled_out.push(ruled_out(&cut(&finding.cause.statement, 160), because));
+    }
+}
+
+/// A sentence with a capital at its beginning, unless that is a name in small letters.
+fn capital(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    let word = !first.is_empty() && first.chars().all(|c| c.is_ascii_lowercase());
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(c) if word => c.to_ascii_uppercase().to_string() + chars.as_str(),
+        _ => text.to_owned(),
+    }
+}
+
+/// The entry whose words count, for symptoms of a process that runs: only one that tells of trouble.
+pub(super) fn entry(reading: &log::Reading) -> Option<&Entry> {
+    reading.trouble()
+}
