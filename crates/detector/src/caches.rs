@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod};
 use kit::cache::{Cache, Change, Hub, config};
 use kube::runtime::watcher;
@@ -17,13 +18,19 @@ use crate::scope::Hubs;
 use crate::seen::{self, Digest, Seen};
 
 /// Namespaces that hold no workloads.
-const EMPTY: [&str; 2] = ["kube-node-lease", "kube-public"];
+pub(crate) const EMPTY: [&str; 2] = ["kube-node-lease", "kube-public"];
 /// The kinds that must be there before anything is concluded.
 pub(crate) const KINDS: [&str; 8] =
     ["Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Event", "ConfigMap", "Node"];
 
 /// The caches of one kind, by namespace; one cache under the empty name when the whole cluster is watched.
 pub(crate) struct Many<K>(BTreeMap<String, Cache<K>>);
+
+impl<K> Default for Many<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
 
 impl<K: Resource> Many<K> {
     fn of(&self, namespace: &str) -> Option<&Cache<K>> {
@@ -73,6 +80,7 @@ pub(crate) struct Caches {
     pub(crate) daemon_sets: Many<Seen<DaemonSet>>,
     pub(crate) events: Many<Seen<Event>>,
     pub(crate) config_maps: Many<Seen<ConfigMap>>,
+    pub(crate) jobs: Many<Seen<Job>>,
     pub(crate) nodes: Many<Node>,
     /// Whether the pods of all namespaces are seen.
     pub(crate) whole: bool,
@@ -104,13 +112,14 @@ impl Caches {
             daemon_sets: watch(client, hubs, "", |_| {}),
             events: watch(client, hubs, "type=Warning", |_| {}),
             config_maps: watch(client, hubs, "metadata.name!=kube-root-ca.crt", prunes.config_map),
+            jobs: watch(client, hubs, "", |_| {}),
             nodes: Many(nodes.into_iter().map(|nodes| (String::new(), nodes)).collect()),
             whole: hubs.by_namespace().any(|(namespace, _)| namespace.is_empty()),
         }
     }
 }
 
-fn watch<K: Digest + Resource<Scope = NamespaceResourceScope>>(
+pub(crate) fn watch<K: Digest + Resource<Scope = NamespaceResourceScope>>(
     client: &Client,
     hubs: &Hubs,
     fields: &str,

@@ -3,7 +3,7 @@
 //! What lives here: the listeners, the workers, the book of alerts and who hears of it. What does not: how a view is put
 //! together (`view`), and what a symptom is (`domain::detection`).
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use api::shared::ObjectRef;
 use domain::detection::{Alert, AlertBook, Evaluation, Transition, WorkloadView, evaluate, evaluate_node};
 use domain::diagnosis::refs::references;
 use jiff::{SignedDuration, Timestamp};
-use kit::cache::{Change, Key as Place};
+use kit::cache::{Cache, Change, Key as Place};
 use kit::clock::Clock;
 use kit::controller::Env;
 use kit::supervisor::panic_text;
@@ -20,6 +20,7 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::broadcast;
 
 use crate::caches::{Caches, Many};
+use crate::graph::{Around, EVERYWHERE, Graphs};
 use crate::history::Histories;
 use crate::index::Index;
 use crate::key::{Key, Kind};
@@ -39,6 +40,10 @@ const AFTER_PANIC: Duration = Duration::from_mins(1);
 
 struct Book {
     alerts: AlertBook,
+    /// What is wrong around workloads.
+    around: AlertBook,
+    /// Objects at fault that were known when a workload's first alert opened; they are its root until it is well.
+    joined: HashMap<ObjectRef, ObjectRef>,
     news: broadcast::Sender<Transition>,
 }
 
@@ -55,6 +60,7 @@ pub(crate) struct Eyes {
     pub(crate) caches: Caches,
     pub(crate) histories: Arc<Histories>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) graphs: Graphs,
     wanted: Wanted,
     /// Lines of a container's log that an analysis reads.
     pub(crate) log_lines: u32,
@@ -73,17 +79,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Eyes {
     /// Listens to the caches; nothing is concluded before [`Eyes::open`].
     pub(crate) fn new(
-        caches: Caches,
+        (caches, around): (Caches, Around),
         histories: Arc<Histories>,
         clock: Arc<dyn Clock>,
         wanted: Wanted,
         (log_lines, looks): (u32, Looks),
     ) -> Arc<Self> {
-        let book = Book { alerts: AlertBook::default(), news: broadcast::Sender::new(BACKLOG) };
+        let book = Book {
+            alerts: AlertBook::default(),
+            around: AlertBook::default(),
+            joined: HashMap::new(),
+            news: broadcast::Sender::new(BACKLOG),
+        };
         let eyes = Arc::new(Self {
             caches,
             histories,
             clock,
+            graphs: Graphs::new(around),
             wanted,
             log_lines,
             looks,
@@ -113,7 +125,10 @@ impl Eyes {
             if let Some(key) = of_pod(&eyes.caches, pod) {
                 eyes.add(key);
             }
+            eyes.graphs.stirred(pod.namespace());
         });
+        self.hear(&caches.jobs, |eyes, job, _| eyes.wake(Kind::Job, job));
+        self.listen_around();
         self.hear(&caches.deployments, |eyes, object, _| eyes.wake(Kind::Deployment, object));
         self.hear(&caches.stateful_sets, |eyes, object, _| eyes.wake(Kind::StatefulSet, object));
         self.hear(&caches.daemon_sets, |eyes, object, _| eyes.wake(Kind::DaemonSet, object));
@@ -128,6 +143,7 @@ impl Eyes {
             if gone {
                 eyes.histories.gone(&Place::of(&**map), eyes.clock.now());
             }
+            eyes.graphs.changed(map.namespace());
         });
         self.hear(&caches.nodes, |eyes, node, gone| {
             let name = node.name_any();
@@ -156,7 +172,51 @@ impl Eyes {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn listen_around(self: &Arc<Self>) {
+        let around = &self.graphs.around;
+        self.hear_around(&around.slices);
+        self.hear_around(&around.ingresses);
+        self.hear_around(&around.policies);
+        self.hear_around(&around.secrets);
+        self.hear_around(&around.accounts);
+        self.hear_around(&around.claims);
+        self.hear_around(&around.autoscalers);
+        self.hear_around(&around.budgets);
+        self.hear_around(&around.quotas);
+        self.hear_around(&around.limits);
+        self.hear_around(&around.cron_jobs);
+        self.hear(&around.services, |eyes, service, _| {
+            eyes.graphs.shifted();
+            eyes.graphs.changed(service.namespace());
+        });
+        self.hear_shared(&around.namespaces);
+        self.hear_shared(&around.storage_classes);
+        self.hear_shared(&around.volumes);
+        self.hear_shared(&around.ingress_classes);
+        self.hear_shared(&around.priority_classes);
+        self.hear_shared(&around.validating);
+        self.hear_shared(&around.mutating);
+    }
+
+    fn hear_around<K: Resource + 'static>(self: &Arc<Self>, caches: &Many<K>) {
+        self.hear(caches, |eyes, object, _| eyes.graphs.changed(&object.namespace().unwrap_or_default()));
+    }
+
+    fn hear_shared<K: Resource + 'static>(self: &Arc<Self>, cache: &Cache<K>) {
+        let eyes = Arc::downgrade(self);
+        cache.listen(move |_| {
+            if let Some(eyes) = eyes.upgrade() {
+                eyes.graphs.shifted();
+            }
+        });
+    }
+
     fn wake<K: Resource>(&self, kind: Kind, object: &Arc<K>) {
+        if kind == Kind::Node {
+            self.graphs.shifted();
+        } else {
+            self.graphs.changed(&object.namespace().unwrap_or_default());
+        }
         self.add(Key { kind, place: Place::of(&**object) });
     }
 
@@ -170,8 +230,17 @@ impl Eyes {
     pub(crate) fn wants(&self, key: &Key) -> bool {
         match key.kind {
             Kind::Node => self.wanted.all() || lock(&self.hosts).has(&key.place.name),
+            // Whoever names a CronJob means its Jobs.
+            Kind::Job => self.wanted.workload(key) || self.maker(key).is_some_and(|cron| self.wanted.workload(&cron)),
             _ => self.wanted.workload(key),
         }
+    }
+
+    /// The CronJob that made a Job.
+    fn maker(&self, key: &Key) -> Option<Key> {
+        let job = self.caches.jobs.find(&key.place.namespace, &key.place.name)?;
+        let maker = job.facts.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+        Some(Key::new(Kind::CronJob, &key.place.namespace, &maker.name))
     }
 
     /// Notes on which nodes a workload is. A node that begins to matter is looked at, one that ceases to is forgotten.
@@ -245,6 +314,7 @@ impl Eyes {
                 Ok::<_, std::convert::Infallible>(())
             });
         }
+        self.open_graphs(env, began.subscribe());
         let (eyes, token) = (self.clone(), env.supervisor.token().clone());
         env.supervisor.spawn("detector-start", async move {
             if token.run_until_cancelled(filled).await.is_some() {
@@ -264,6 +334,10 @@ impl Eyes {
         first.of = keys.len();
         first.left = Some(keys.iter().cloned().collect());
         drop(first);
+        let mut namespaces: HashSet<String> = keys.iter().map(|key| key.place.namespace.clone()).collect();
+        namespaces.extend(self.namespaces());
+        namespaces.remove(EVERYWHERE);
+        self.graphs.begin(namespaces, self.clock.now());
         for key in keys {
             self.work.add(key);
         }
@@ -279,6 +353,7 @@ impl Eyes {
             .chain(of(Kind::StatefulSet, caches.stateful_sets.all()))
             .chain(of(Kind::DaemonSet, caches.daemon_sets.all()))
             .chain(of(Kind::Node, caches.nodes.all()))
+            .chain(of(Kind::Job, caches.jobs.all()))
             .chain(caches.replica_sets.all().iter().map(|set| of_set(set)).filter(|key| key.kind == Kind::ReplicaSet))
             .chain(caches.pods.all().iter().filter_map(|p| of_pod(caches, p)).filter(|key| key.kind == Kind::Pod))
             .filter(|key| self.wants(key))
@@ -292,8 +367,10 @@ impl Eyes {
 
     /// How many things were not looked at since the start, of how many; none before the caches are filled.
     pub(crate) fn first_looks(&self) -> Option<(usize, usize)> {
+        let graphs = self.graphs.left()?;
         let first = lock(&self.first);
-        first.left.as_ref().map(|left| (left.len(), first.of))
+        // The configuration of a namespace counts as one thing more to look at.
+        first.left.as_ref().map(|left| (left.len() + graphs, first.of.max(left.len() + graphs)))
     }
 
     /// Whether nothing is left of the first look that `of` is about.
@@ -311,6 +388,8 @@ impl Eyes {
             Kind::DaemonSet => caches.daemon_sets.find(namespace, name).is_some(),
             Kind::ReplicaSet => caches.replica_sets.find(namespace, name).is_some(),
             Kind::Pod => caches.pods.find(namespace, name).is_some(),
+            Kind::Job => caches.jobs.find(namespace, name).is_some(),
+            Kind::CronJob => self.graphs.around.cron_jobs.find(namespace, name).is_some(),
             Kind::Node => caches.nodes.find("", name).is_some(),
         }
     }
@@ -325,7 +404,8 @@ impl Eyes {
             Kind::DaemonSet => caches.daemon_sets.find(namespace, name).map(|found| found.facts.desired),
             Kind::ReplicaSet => caches.replica_sets.find(namespace, name).map(|found| found.facts.desired),
             Kind::Pod => Some(1),
-            Kind::Node => None,
+            Kind::Job => caches.jobs.find(namespace, name).and_then(|job| job.facts.spec.as_ref()?.parallelism),
+            Kind::CronJob | Kind::Node => None,
         };
         desired.unwrap_or_default()
     }
@@ -351,8 +431,28 @@ impl Eyes {
         }
     }
 
+    /// Notes what is wrong with an object around workloads; returns when the book wants to look again.
+    pub(crate) fn note(&self, object: &ObjectRef, found: &Evaluation, now: Timestamp) -> Option<Timestamp> {
+        let mut book = lock(&self.book);
+        let (changes, again) = book.around.update(object, found, now);
+        book.tell(changes);
+        again
+    }
+
+    /// The workloads of a namespace that have open alerts, by kind and name.
+    pub(crate) fn troubled(&self, namespace: &str) -> HashSet<(String, String)> {
+        let book = lock(&self.book);
+        let here = book.alerts.workloads().filter(|object| object.namespace.as_deref() == Some(namespace));
+        here.map(|object| (object.kind.clone(), object.name.clone())).collect()
+    }
+
+    /// Whether every workload of a namespace is looked at.
+    pub(crate) fn watches(&self, namespace: &str) -> bool {
+        self.wanted.whole(namespace)
+    }
+
     /// A millisecond more, so that the rule which asked for it finds its time come.
-    fn until(&self, at: Timestamp) -> Duration {
+    pub(crate) fn until(&self, at: Timestamp) -> Duration {
         Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default() + Duration::from_millis(1)
     }
 
@@ -360,12 +460,15 @@ impl Eyes {
         let now = self.clock.now();
         let found = self.evaluate(key, now);
         let mut book = lock(&self.book);
-        let Some((object, found)) = found else {
+        let Some((object, mut found)) = found else {
             let over = book.alerts.forget(&key.reference(None), now);
+            self.told(&key.place.namespace, &over);
             book.tell(over);
             return None;
         };
+        book.join(&object, &mut found, || self.graphs.root_for(&object));
         let (changes, again) = book.alerts.update(&object, &found, now);
+        self.told(&key.place.namespace, &changes);
         book.tell(changes);
         let open = book.alerts.workloads().any(|other| *other == object);
         let open = open.then(|| now.saturating_add(OPEN).unwrap_or(now));
@@ -393,16 +496,17 @@ impl Eyes {
     }
 
     pub(crate) fn alerts(&self) -> Vec<Alert> {
-        lock(&self.book).alerts.open().cloned().collect()
+        lock(&self.book).open()
     }
 
     pub(crate) fn alert_count(&self) -> usize {
-        lock(&self.book).alerts.len()
+        let book = lock(&self.book);
+        book.alerts.len() + book.around.len()
     }
 
     pub(crate) fn watch(&self) -> (Vec<Alert>, broadcast::Receiver<Transition>) {
         let book = lock(&self.book);
-        (book.alerts.open().cloned().collect(), book.news.subscribe())
+        (book.open(), book.news.subscribe())
     }
 
     /// The ConfigMaps that a pod or a revision refers to.
@@ -425,6 +529,24 @@ impl Eyes {
 }
 
 impl Book {
+    fn open(&self) -> Vec<Alert> {
+        self.alerts.open().chain(self.around.open()).cloned().collect()
+    }
+
+    /// Lets the first symptoms of a workload point to the object at fault that is known already: they are of one incident.
+    fn join(&mut self, workload: &ObjectRef, found: &mut Evaluation, root: impl FnOnce() -> Option<ObjectRef>) {
+        if !self.alerts.workloads().any(|other| other == workload) {
+            self.joined.remove(workload);
+            if let Some(root) = root().filter(|_| !found.symptoms.is_empty()) {
+                self.joined.insert(workload.clone(), root);
+            }
+        }
+        let Some(root) = self.joined.get(workload) else { return };
+        for symptom in found.symptoms.iter_mut().filter(|symptom| symptom.root == *workload) {
+            symptom.root = root.clone();
+        }
+    }
+
     fn tell(&self, changes: Vec<Transition>) {
         for change in changes {
             let alert = change.alert();

@@ -11,6 +11,9 @@ pub(crate) enum Kind {
     DaemonSet,
     ReplicaSet,
     Pod,
+    Job,
+    /// Has no pods of its own; its Jobs have.
+    CronJob,
     Node,
 }
 
@@ -35,7 +38,11 @@ impl Key {
 
     /// A reference to the object; its UID is known only to who has seen it.
     pub(crate) fn reference(&self, uid: Option<String>) -> ObjectRef {
-        let version = if matches!(self.kind, Kind::Pod | Kind::Node) { "v1" } else { "apps/v1" };
+        let version = match self.kind {
+            Kind::Pod | Kind::Node => "v1",
+            Kind::Job | Kind::CronJob => "batch/v1",
+            _ => "apps/v1",
+        };
         ObjectRef {
             api_version: Some(version.into()),
             kind: <&str>::from(self.kind).to_owned(),

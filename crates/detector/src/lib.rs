@@ -8,6 +8,7 @@ mod analysis;
 mod caches;
 mod config;
 mod eyes;
+mod graph;
 mod history;
 mod index;
 mod key;
@@ -31,11 +32,15 @@ use tokio::sync::broadcast;
 use caches::{Caches, KINDS, Prunes};
 pub use config::{BadConfig, WatchConfig};
 use eyes::Eyes;
+use graph::Around;
 use history::Histories;
 pub use looks::Looks;
 use scope::{Hubs, Wanted};
 pub use scope::{Scope, Target};
 use seen::Specs;
+
+/// How long what surrounds workloads is waited for at the start.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What to watch, and how eagerly.
 #[derive(Clone, Debug)]
@@ -154,10 +159,20 @@ impl Detector {
             },
         };
         let caches = Caches::start(&client, &hubs, prunes);
-        let eyes = Eyes::new(caches, histories, env.clock.clone(), Wanted::new(&scope), (log_lines, looks));
+        // Of their own, because nothing waits for them, and what they lack is no trouble of a target.
+        let optional = Hubs::new(&scope, || Hub::new(&env.supervisor, &env.metrics));
+        let around = Around::start(&client, optional.clone());
+        let wanted = Wanted::new(&scope);
+        let eyes = Eyes::new((caches, around), histories, env.clock.clone(), wanted, (log_lines, looks));
         let _ = late.set(Arc::downgrade(&eyes));
         let waits = hubs.clone();
-        eyes.open(workers, env, async move { waits.settled(&KINDS).await });
+        eyes.open(workers, env, async move {
+            waits.settled(&KINDS).await;
+            let _ = tokio::time::timeout(PATIENCE, optional.all_settled()).await;
+            for why in optional.not_ready() {
+                tracing::warn!("{why}; faults that only this kind shows are not found");
+            }
+        });
         Self { eyes, client, scope, hubs }
     }
 

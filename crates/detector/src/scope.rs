@@ -31,16 +31,22 @@ impl Target {
         Self { namespace: name.to_owned(), workload: None }
     }
 
-    /// The key of the workload; none for a whole namespace, and for kinds that are not looked at.
+    /// The key of the workload; none for a whole namespace.
     pub(crate) fn key(&self) -> Option<Key> {
         let (kind, name) = self.workload.as_ref()?;
-        let kind = match kind {
-            WatchedKind::Deployment => Kind::Deployment,
-            WatchedKind::StatefulSet => Kind::StatefulSet,
-            WatchedKind::DaemonSet => Kind::DaemonSet,
-            WatchedKind::Job | WatchedKind::CronJob => return None,
-        };
-        Some(Key { kind, place: Place::new(&self.namespace, name) })
+        Some(Key { kind: kind.into(), place: Place::new(&self.namespace, name) })
+    }
+}
+
+impl From<&WatchedKind> for Kind {
+    fn from(kind: &WatchedKind) -> Self {
+        match kind {
+            WatchedKind::Deployment => Self::Deployment,
+            WatchedKind::StatefulSet => Self::StatefulSet,
+            WatchedKind::DaemonSet => Self::DaemonSet,
+            WatchedKind::Job => Self::Job,
+            WatchedKind::CronJob => Self::CronJob,
+        }
     }
 }
 
@@ -88,6 +94,11 @@ impl Wanted {
             }
             _ => "all".to_owned(),
         }
+    }
+
+    /// Whether everything of a namespace is looked at.
+    pub(crate) fn whole(&self, namespace: &str) -> bool {
+        self.some.as_ref().is_none_or(|(whole, _)| whole.contains(namespace))
     }
 
     /// Whether a workload is looked at.
@@ -171,6 +182,13 @@ impl Hubs {
     pub(crate) async fn settled(&self, kinds: &[&str]) {
         for hub in self.by_namespace.values().chain(&self.cluster) {
             hub.settled(kinds).await;
+        }
+    }
+
+    /// Waits until every cache that was started is filled or known to stay empty.
+    pub(crate) async fn all_settled(&self) {
+        for hub in self.by_namespace.values().chain(&self.cluster) {
+            hub.all_settled().await;
         }
     }
 

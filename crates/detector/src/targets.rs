@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::caches::KINDS;
+use kit::cache::Key as Place;
+
 use crate::key::{Key, Kind};
 use crate::scope::{Scope, Target};
 use crate::view::of_pod;
@@ -62,17 +64,12 @@ impl Detector {
 
     fn target(&self, target: &Target, filled: bool, trouble: Option<String>) -> TargetState {
         let namespace = target.namespace.clone();
-        let Some((kind, name)) = &target.workload else {
+        let Some((workload, name)) = &target.workload else {
             let looked_at = filled && self.eyes.looked(|key| key.place.namespace == namespace);
             return TargetState { namespace, looked_at, problem: trouble, ..TargetState::default() };
         };
-        let (kind, name) = (format!("{kind:?}"), name.clone());
-        let Some(key) = target.key() else {
-            let problem = format!(
-                "{kind} {namespace}/{name} is not watched: faults of Jobs are not told by this version; remedy: name the Deployment, StatefulSet or DaemonSet that depends on it, or leave the target out"
-            );
-            return TargetState { kind, namespace, name, looked_at: false, problem: Some(problem) };
-        };
+        let (kind, name) = (format!("{workload:?}"), name.clone());
+        let key = Key { kind: workload.into(), place: Place::new(&namespace, &name) };
         let looked_at = filled && self.eyes.looked(|left| *left == key);
         let problem = trouble.or_else(|| {
             (looked_at && !self.eyes.exists(&key)).then(|| {

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::detection::{EventNote, PodView, Revision, WorkloadView};
+use domain::detection::{EventNote, JobState, PodView, Revision, WorkloadView};
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use kube::ResourceExt;
 
 use crate::caches::Caches;
 use crate::index::Index;
@@ -20,8 +22,8 @@ pub(crate) fn of_set(set: &Seen<ReplicaSet>) -> Key {
     }
 }
 
-/// The workload that a pod belongs to. None for the pods of Jobs and the like, which end by nature, and for a pod whose
-/// ReplicaSet has not been seen yet; that wakes its workload when it is.
+/// The workload that a pod belongs to. None for pods that end by nature and whose controller we do not know, and for a pod
+/// whose ReplicaSet has not been seen yet; that wakes its workload when it is.
 pub(crate) fn of_pod(caches: &Caches, pod: &Seen<Pod>) -> Option<Key> {
     let own = || Key::new(Kind::Pod, pod.namespace(), pod.name());
     let Some(owner) = &pod.facts.owner else { return Some(own()) };
@@ -30,7 +32,7 @@ pub(crate) fn of_pod(caches: &Caches, pod: &Seen<Pod>) -> Option<Key> {
         OwnerKind::StatefulSet => Some(Key::new(Kind::StatefulSet, pod.namespace(), &owner.name)),
         OwnerKind::DaemonSet => Some(Key::new(Kind::DaemonSet, pod.namespace(), &owner.name)),
         OwnerKind::Node => Some(own()),
-        OwnerKind::Job => None,
+        OwnerKind::Job => Some(Key::new(Kind::Job, pod.namespace(), &owner.name)),
         // Controllers that we do not know run services as well as batches; only a service is always started again.
         OwnerKind::Deployment | OwnerKind::Other => pod.facts.restarts.then(own),
     }
@@ -63,7 +65,11 @@ pub(crate) fn build(caches: &Caches, index: &Index, key: &Key) -> Option<Workloa
             let alone = found.metadata.deletion_timestamp.is_none() && of_pod(caches, &found).as_ref() == Some(key);
             alone.then(|| assemble.pod(key, &found))
         }
-        Kind::Node => None,
+        Kind::Job => {
+            let found = caches.jobs.find(namespace, name)?;
+            found.metadata.deletion_timestamp.is_none().then(|| assemble.job(key, &found.facts))
+        }
+        Kind::Node | Kind::CronJob => None,
     }
 }
 
@@ -122,6 +128,49 @@ impl Assemble<'_> {
         view
     }
 
+    /// A Job; the Jobs of its CronJob before it are its older revisions.
+    fn job(&self, key: &Key, job: &Job) -> WorkloadView {
+        let spec = job.spec.clone().unwrap_or_default();
+        let status = job.status.clone().unwrap_or_default();
+        let conditions = status.conditions.unwrap_or_default();
+        let plan = Plan {
+            desired: spec.parallelism.unwrap_or(1),
+            current: job.metadata.uid.clone(),
+            conditions: conditions.into_iter().map(of_job).collect(),
+            ..Plan::default()
+        };
+        let mut view = self.plain(key, &job.metadata, &plan);
+        for pod in &mut view.pods {
+            pod.revision = job.metadata.uid.clone().unwrap_or_default();
+        }
+        let made_by = job.owner_references().iter().find(|owner| owner.controller == Some(true));
+        let siblings = made_by.map(|cron| self.siblings(&cron.uid)).unwrap_or_default();
+        let ours = job.metadata.creation_timestamp.clone();
+        let completed = |job: &Arc<Job>| job.status.as_ref().is_some_and(|s| s.completion_time.is_some());
+        let newer = |job: &Arc<Job>| job.metadata.creation_timestamp > ours;
+        view.job = Some(JobState {
+            failed: status.failed.unwrap_or_default(),
+            active: status.active.unwrap_or_default(),
+            backoff_limit: spec.backoff_limit.unwrap_or(6),
+            suspended: spec.suspend.unwrap_or_default(),
+            made_by: made_by
+                .map(|cron| Key::new(Kind::CronJob, self.namespace, &cron.name).reference(Some(cron.uid.clone()))),
+            overtaken: siblings.iter().any(|other| newer(other) && completed(other)),
+        });
+        let mut revisions: Vec<Revision> = vec![job_revision(job, 2)];
+        let before = siblings.iter().filter(|other| !newer(other) && other.metadata.uid != job.metadata.uid);
+        revisions
+            .extend(before.max_by_key(|job| job.metadata.creation_timestamp.clone()).map(|job| job_revision(job, 1)));
+        view.revisions = revisions;
+        view
+    }
+
+    /// The Jobs of a CronJob.
+    fn siblings(&self, cron: &str) -> Vec<Arc<Job>> {
+        let ours = |job: &Arc<Job>| job.owner_references().iter().any(|owner| owner.uid == cron);
+        self.caches.jobs.in_namespace(self.namespace).iter().map(|job| job.facts.clone()).filter(ours).collect()
+    }
+
     fn deployment(&self, key: &Key, metadata: &Meta, plan: &Plan) -> WorkloadView {
         let mut view = self.view(key, metadata, plan);
         let owner = uid(metadata);
@@ -168,6 +217,33 @@ impl Assemble<'_> {
             node_ready: pod.facts.node.as_deref().is_none_or(|node| self.index.node_answers(node)),
             events,
         }
+    }
+}
+
+fn job_revision(job: &Job, number: i64) -> Revision {
+    let template = job.spec.as_ref().map(|spec| spec.template.clone()).unwrap_or_default();
+    let namespace = job.metadata.namespace.as_deref().unwrap_or_default();
+    Revision {
+        hash: job.metadata.uid.clone().unwrap_or_default(),
+        number,
+        object: Key::new(Kind::Job, namespace, &job.name_any()).reference(job.metadata.uid.clone()),
+        resource_version: job.metadata.resource_version.clone(),
+        created: job.metadata.creation_timestamp.as_ref().map(|time| time.0),
+        template: Arc::new(template),
+        desired: job.spec.as_ref().and_then(|spec| spec.parallelism).unwrap_or(1),
+        // One that came to its end ran well.
+        ready: job.status.as_ref().and_then(|status| status.succeeded).unwrap_or_default(),
+    }
+}
+
+fn of_job(condition: JobCondition) -> PodCondition {
+    PodCondition {
+        last_transition_time: condition.last_transition_time,
+        message: condition.message,
+        reason: condition.reason,
+        status: condition.status,
+        type_: condition.type_,
+        ..PodCondition::default()
     }
 }
 

@@ -18,6 +18,6 @@ mod tests;
 pub use finding::{Field, Finding, Problem};
 pub use inspect::{Given, inspect};
 pub use issue::{Authority, IssueError, Issued, issue_ca, issue_leaf, renew_at};
-pub use read::identity;
+pub use read::{Validity, identity, validity};
 pub use trust::Trust;
 pub use verifier::{Verifier, explain};

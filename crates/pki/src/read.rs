@@ -1,10 +1,11 @@
 //! PEM and DER, and what is said when there is none.
 
+use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::{Field, Finding, Problem};
 
@@ -145,6 +146,44 @@ pub(crate) fn pair(certificates: &[CertificateDer<'static>], key: &PrivateKeyDer
             "tls.crt and tls.key are of different runs of openssl; make both anew with one command, and put both into the Secret",
         )),
     }
+}
+
+/// When a certificate is valid, and for which DNS names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// From when.
+    pub begins: Timestamp,
+    /// Until when.
+    pub ends: Timestamp,
+    /// DNS names; without any, the common name.
+    pub names: Vec<String>,
+}
+
+/// When the first certificate of a PEM file is valid, and for which names.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn validity(certificate: &[u8]) -> Result<Validity, Finding> {
+    let chain = certificates(Some(certificate), Field::Certificate)?;
+    let instant = |seconds: i64| {
+        Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    };
+    let parsed = chain.first().and_then(|der| parse(der).ok());
+    let (mut begins, mut ends, mut names) = (Timestamp::MIN, Timestamp::MAX, Vec::new());
+    if let Some(parsed) = parsed {
+        begins = instant(parsed.validity().not_before.timestamp());
+        ends = instant(parsed.validity().not_after.timestamp());
+        let alternative = parsed.subject_alternative_name().ok().flatten();
+        for name in alternative.iter().flat_map(|extension| &extension.value.general_names) {
+            if let GeneralName::DNSName(name) = name {
+                names.push((*name).to_owned());
+            }
+        }
+        if names.is_empty() {
+            names.extend(parsed.subject().iter_common_name().filter_map(|name| Some(name.as_str().ok()?.to_owned())));
+        }
+    }
+    Ok(Validity { begins, ends, names })
 }
 
 /// A pair that TLS can use, from PEM: the certificate with its intermediates, and the key of the first one.

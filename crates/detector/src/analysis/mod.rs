@@ -10,7 +10,9 @@ use std::cmp::Reverse;
 
 use api::shared::ObjectRef;
 use domain::detection::{Alert, Symptom, WorkloadView, evaluate, evaluate_node};
-use domain::diagnosis::{Diagnosis, cleared, diagnose, unseen};
+use domain::diagnosis::{Diagnosis, cleared, diagnose, of_finding, unseen};
+use domain::graph::rules::suspects;
+use domain::graph::{Finding, Standing};
 use kube::Client;
 
 use crate::eyes::Eyes;
@@ -28,7 +30,15 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
         name: resource.name.clone(),
         uid: None,
     };
+    let namespace = resource.namespace.as_str();
+    let findings = if eyes.caches.pods.covers(namespace) { eyes.findings(namespace) } else { Vec::new() };
     let Some(key) = Key::of(resource).and_then(|key| eyes.workload(key)) else {
+        if let Some(finding) = about(&findings, &asked, question) {
+            return Analysis { diagnosis: of_finding(finding, &question.failed, now), evidence: None };
+        }
+        if domain::graph::KINDS.contains(&asked.kind.as_str()) && eyes.caches.pods.covers(namespace) {
+            return Analysis { diagnosis: cleared(asked, now), evidence: None };
+        }
         let remedy = "Look at it with kubectl describe.";
         return Analysis { diagnosis: unseen(asked, "it is of no kind that is watched", remedy, now), evidence: None };
     };
@@ -42,10 +52,24 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
         return Analysis { diagnosis: unseen(asked, "it does not exist", remedy, now), evidence: None };
     };
     let Some(symptom) = choose(found, question).or_else(|| remembered(eyes, &view, question)) else {
-        return Analysis { diagnosis: cleared(view.workload, now), evidence: None };
+        let diagnosis = match about(&findings, &asked, question) {
+            Some(finding) => of_finding(finding, &question.failed, now),
+            None => cleared(view.workload, now),
+        };
+        return Analysis { diagnosis, evidence: None };
     };
-    let (evidence, gaps) = Box::pin(evidence::gather(eyes, client, view, symptom, &question.failed, now)).await;
+    let (mut evidence, gaps) = Box::pin(evidence::gather(eyes, client, view, symptom, &question.failed, now)).await;
+    evidence.suspects = suspects(&findings, &evidence.view.workload).into_iter().cloned().collect();
     Analysis { diagnosis: with(diagnose(&evidence, now), gaps), evidence: Some(Box::new(evidence)) }
+}
+
+/// The finding about an object that a question means: the one whose object at fault it names, or else the worst.
+fn about<'a>(findings: &'a [Finding], asked: &ObjectRef, question: &Question) -> Option<&'a Finding> {
+    let same = |a: &ObjectRef, b: &ObjectRef| a.kind == b.kind && a.name == b.name;
+    let root = question.root.as_ref();
+    let told = findings.iter().filter(|finding| finding.standing > Standing::Suspect && same(&finding.about, asked));
+    // The findings come worst first, and of equal ones the last is taken.
+    told.rev().max_by_key(|finding| root.is_some_and(|root| same(root, &finding.cause.object)))
 }
 
 fn look(eyes: &Eyes, key: &Key, now: jiff::Timestamp) -> Option<(WorkloadView, Vec<Symptom>)> {

@@ -1,5 +1,8 @@
 //! Workloads and ReplicaSets: what their controllers wish and report, and the templates of revisions.
 
+use std::sync::Arc;
+
+use domain::graph::{Workload, of_daemon_set, of_deployment as workload_of, of_replica_set, of_stateful_set};
 use k8s_openapi::api::apps::v1::{
     DaemonSet, Deployment, DeploymentCondition, ReplicaSet, ReplicaSetCondition, StatefulSet,
 };
@@ -21,6 +24,8 @@ pub(crate) struct Plan {
     /// Label value of the pods that should be there, where one revision is meant for all of them.
     pub(crate) current: Option<String>,
     pub(crate) conditions: Vec<PodCondition>,
+    /// For the graph.
+    pub(crate) workload: Option<Arc<Workload>>,
 }
 
 /// What is kept of a ReplicaSet.
@@ -33,6 +38,8 @@ pub(crate) struct SetFacts {
     pub(crate) ready: i32,
     pub(crate) conditions: Vec<PodCondition>,
     template: Box<[u8]>,
+    /// For the graph, where it belongs to nothing.
+    pub(crate) alone: Option<Arc<Workload>>,
 }
 
 impl SetFacts {
@@ -47,6 +54,7 @@ impl Digest for Deployment {
 
     fn digest(self) -> Seen<Self> {
         let number = self.metadata.annotations.as_ref().and_then(|a| a.get(REVISION)?.parse().ok());
+        let workload = Some(Arc::new(workload_of(self.clone())));
         let spec = self.spec.unwrap_or_default();
         let conditions = self.status.and_then(|s| s.conditions).unwrap_or_default();
         let facts = Plan {
@@ -55,6 +63,7 @@ impl Digest for Deployment {
             number,
             current: None,
             conditions: conditions.into_iter().map(of_deployment).collect(),
+            workload,
         };
         Seen { metadata: slim(self.metadata), facts }
     }
@@ -64,6 +73,7 @@ impl Digest for StatefulSet {
     type Facts = Plan;
 
     fn digest(self) -> Seen<Self> {
+        let workload = Some(Arc::new(of_stateful_set(self.clone())));
         let spec = self.spec.unwrap_or_default();
         let strategy = spec.update_strategy.unwrap_or_default();
         let partition = strategy.rolling_update.and_then(|r| r.partition).unwrap_or_default();
@@ -72,6 +82,7 @@ impl Digest for StatefulSet {
         let facts = Plan {
             desired: spec.replicas.unwrap_or(1),
             current: self.status.and_then(|s| s.update_revision).filter(|_| one_for_all),
+            workload,
             ..Plan::default()
         };
         Seen { metadata: slim(self.metadata), facts }
@@ -82,7 +93,9 @@ impl Digest for DaemonSet {
     type Facts = Plan;
 
     fn digest(self) -> Seen<Self> {
-        let facts = Plan { desired: self.status.map_or(0, |s| s.desired_number_scheduled), ..Plan::default() };
+        let workload = Some(Arc::new(of_daemon_set(self.clone())));
+        let desired = self.status.map_or(0, |s| s.desired_number_scheduled);
+        let facts = Plan { desired, workload, ..Plan::default() };
         Seen { metadata: slim(self.metadata), facts }
     }
 }
@@ -91,6 +104,7 @@ impl Digest for ReplicaSet {
     type Facts = SetFacts;
 
     fn digest(self) -> Seen<Self> {
+        let alone = owner(&self.metadata).is_none().then(|| Arc::new(of_replica_set(self.clone())));
         let Self { mut metadata, spec, status } = self;
         let number = metadata.annotations.as_ref().and_then(|a| a.get(REVISION)?.parse().ok()).unwrap_or_default();
         let spec = spec.unwrap_or_default();
@@ -105,6 +119,7 @@ impl Digest for ReplicaSet {
             ready: status.ready_replicas.unwrap_or_default(),
             conditions: status.conditions.unwrap_or_default().into_iter().map(of_set).collect(),
             template: packed(&template),
+            alone,
         };
         Seen { metadata: slim(metadata), facts }
     }

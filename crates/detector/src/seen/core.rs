@@ -1,6 +1,6 @@
 //! Nodes, Warning events and ConfigMaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::detection::{EventNote, node_ready};
@@ -11,11 +11,13 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, NodeStatus};
 use super::{Digest, Seen, packed, slim};
 
 /// Kinds whose events a rule reads.
-const SPOKEN_OF: [&str; 5] = ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"];
+const SPOKEN_OF: [&str; 6] = ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
 /// Characters of an event's message that are kept.
 const MESSAGE: usize = 1024;
 /// Bytes of a ConfigMap above which its data is not kept.
 const LARGE: usize = 64 * 1024;
+/// Keys of a ConfigMap above which their names are not kept.
+const KEYS: usize = 1000;
 
 impl Digest for Event {
     /// None for an event that no rule reads.
@@ -38,6 +40,8 @@ impl Digest for Event {
 pub(crate) struct ConfigFacts {
     /// Its data, packed; none when it is too large.
     pub(crate) data: Option<Box<[u8]>>,
+    /// Names of all its keys; none when they are too many.
+    pub(crate) keys: Option<BTreeSet<String>>,
     /// When it was changed last, and by whom.
     pub(crate) touched: Option<(Timestamp, String)>,
 }
@@ -47,9 +51,13 @@ impl Digest for ConfigMap {
 
     fn digest(self) -> Seen<Self> {
         let touched = touched(&self);
-        let data = packed(&self.data.unwrap_or_default());
+        let binary = self.binary_data.unwrap_or_default().into_keys();
+        let data = self.data.unwrap_or_default();
+        let keys: BTreeSet<String> = data.keys().cloned().chain(binary).collect();
+        let keys = (keys.len() <= KEYS).then_some(keys);
+        let data = packed(&data);
         let data = (data.len() <= LARGE).then_some(data);
-        Seen { metadata: slim(self.metadata), facts: ConfigFacts { data, touched } }
+        Seen { metadata: slim(self.metadata), facts: ConfigFacts { data, keys, touched } }
     }
 }
 

@@ -4,6 +4,7 @@
 //! (`caches`), and what belongs to what (`index`).
 
 mod apps;
+mod around;
 mod core;
 mod pod;
 

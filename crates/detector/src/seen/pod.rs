@@ -1,7 +1,7 @@
 //! Pods: thousands of them, so the spec is shared among the pods of a revision and the status is packed.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -14,6 +14,9 @@ use super::{Digest, Owner, OwnerKind, Seen, label, owner, packed, slim, unpacked
 
 /// Characters of a container's termination message that are kept.
 const MESSAGE: usize = 1024;
+/// Labels that differ among the pods of one revision and that nobody selects by, except one by one.
+const OWN: [&str; 3] =
+    ["statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index"];
 /// Shared specs below which nobody looks for dead ones.
 const FEW: usize = 256;
 
@@ -33,6 +36,9 @@ pub(crate) struct PodFacts {
     /// How often its containers were started again.
     pub(crate) restarted: i32,
     pub(crate) spec: Arc<PodSpec>,
+    /// Labels, shared like the spec.
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
+    pub(crate) finalizers: Vec<String>,
     /// Volumes with claims of its own, which the shared spec does not have: index, name, claim.
     claims: Vec<(usize, String, String)>,
     status: Box<[u8]>,
@@ -44,6 +50,9 @@ impl Digest for Pod {
     fn digest(self) -> Seen<Self> {
         let Self { mut metadata, spec, status } = self;
         let owner = owner(&metadata);
+        let finalizers = metadata.finalizers.take().unwrap_or_default();
+        let mut labels = metadata.labels.clone().unwrap_or_default();
+        labels.retain(|key, _| !OWN.contains(&key.as_str()));
         let revision = label(&mut metadata, "pod-template-hash")
             .or_else(|| label(&mut metadata, "controller-revision-hash"))
             .unwrap_or_default();
@@ -61,7 +70,20 @@ impl Digest for Pod {
         let status = packed(&slim_status(status));
         Seen {
             metadata: slim(metadata),
-            facts: PodFacts { owner, revision, node, over, restarts, ready, restarted, spec, claims, status },
+            facts: PodFacts {
+                owner,
+                revision,
+                node,
+                over,
+                restarts,
+                ready,
+                restarted,
+                spec,
+                labels: Arc::new(labels),
+                finalizers,
+                claims,
+                status,
+            },
         }
     }
 }
@@ -183,15 +205,32 @@ pub(crate) struct Specs(Mutex<Shared>);
 #[derive(Default)]
 struct Shared {
     by_hash: HashMap<u64, Vec<Weak<PodSpec>>>,
+    labels: HashMap<u64, Vec<Weak<BTreeMap<String, String>>>>,
     /// How many there may be before the dead ones are looked for.
     room: usize,
 }
 
 impl Specs {
+    fn share_labels(&self, labels: &mut Arc<BTreeMap<String, String>>) {
+        let mut hasher = DefaultHasher::new();
+        labels.hash(&mut hasher);
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared.labels.len() > shared.room.max(FEW) {
+            shared.labels.retain(|_, list| list.iter().any(|known| known.strong_count() > 0));
+        }
+        let same = shared.labels.entry(hasher.finish()).or_default();
+        same.retain(|known| known.strong_count() > 0);
+        match same.iter().filter_map(Weak::upgrade).find(|known| known == labels) {
+            Some(known) => *labels = known,
+            None => same.push(Arc::downgrade(labels)),
+        }
+    }
+
     /// Lets a pod share its spec with the others that have the same one.
     pub(crate) fn share(&self, pod: &mut Seen<Pod>) {
         let mut hasher = DefaultHasher::new();
         packed(&*pod.facts.spec).hash(&mut hasher);
+        self.share_labels(&mut pod.facts.labels);
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if shared.by_hash.len() > shared.room.max(FEW) {
             shared.by_hash.retain(|_, list| list.iter().any(|spec| spec.strong_count() > 0));

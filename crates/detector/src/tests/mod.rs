@@ -89,11 +89,12 @@ pub(crate) async fn of(scope: Scope, objects: &Objects, clock: &Arc<RuntimeClock
         daemon_sets: Many::by_hand(Cache::<Seen<DaemonSet>>::default()),
         events: Many::by_hand(objects.events.clone()),
         config_maps: Many::by_hand(objects.config_maps.clone()),
+        jobs: Many::default(),
         nodes: Many::by_hand(objects.nodes.clone()),
         whole: true,
     };
     let eyes = Eyes::new(
-        caches,
+        (caches, crate::graph::Around::default()),
         Arc::new(Histories::default()),
         clock.clone(),
         Wanted::new(&scope),

@@ -82,7 +82,7 @@ async fn each_target_says_whether_it_was_looked_at_and_what_is_wrong() {
     let of = |name: &str| states.iter().find(|state| state.name == name).unwrap();
     assert!(of("web").looked_at && of("web").problem.is_none(), "{states:?}");
     assert!(of("db").looked_at && of("db").problem.as_ref().unwrap().contains("StatefulSet shop/db does not exist"));
-    assert!(!of("nightly").looked_at && of("nightly").problem.as_ref().unwrap().contains("remedy"));
+    assert!(of("nightly").problem.as_ref().unwrap().contains("CronJob shop/nightly does not exist"));
     assert_eq!(of(""), &TargetState { namespace: "shop".into(), looked_at: true, ..TargetState::default() });
 }
 
@@ -92,6 +92,7 @@ async fn reader(kubeconfig: &std::path::Path, client: &kube::Client, namespace: 
         "metadata": {"name": "watcher"},
         "rules": [
             {"apiGroups": [""], "resources": ["pods", "events", "configmaps"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch"]},
             {"apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"], "verbs": ["get", "list", "watch"]},
         ],
     }))

@@ -34,6 +34,22 @@ use crate::diagnosis::NodeRoom;
 pub use load::{LoadError, of_cron_job, of_daemon_set, of_deployment, of_job, of_pod, of_replica_set, of_stateful_set};
 pub use query::{nearest, selects};
 
+/// Kinds beside workloads, pods and nodes that a finding may be about.
+pub const KINDS: [&str; 12] = [
+    "Service",
+    "Ingress",
+    "NetworkPolicy",
+    "ConfigMap",
+    "Secret",
+    "PersistentVolumeClaim",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+    "CronJob",
+    "Gateway",
+    "HTTPRoute",
+];
+
 /// A namespace with everything in it that rules read.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {

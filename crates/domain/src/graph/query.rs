@@ -42,21 +42,25 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
     names.into_iter().filter(|other| *other != name).filter(near).min_by_key(|other| distance(name, other))
 }
 
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
+/// How many slips of the hand lie between two names: a letter more, less, another, or two neighbours swapped.
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut older: Option<(char, Vec<usize>)> = None;
     for (i, left) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        let mut next = vec![before];
-        for (right, up) in b.iter().zip(row.iter().skip(1)) {
-            let value = (diagonal + usize::from(left != *right)).min(before + 1).min(up + 1);
-            diagonal = *up;
-            before = value;
+        let mut next = vec![i + 1];
+        for (j, right) in b.iter().enumerate() {
+            let of = |row: &[usize], at: usize| row.get(at).copied().unwrap_or_default();
+            let mut value = (of(&row, j) + usize::from(left != *right)).min(of(&row, j + 1) + 1).min(of(&next, j) + 1);
+            let swapped = older.as_ref().filter(|(before, _)| before == right);
+            if let Some(((_, old), at)) = swapped.zip(j.checked_sub(1))
+                && b.get(at) == Some(&left)
+            {
+                value = value.min(of(old, at) + 1);
+            }
             next.push(value);
         }
-        row = next;
+        older = Some((left, std::mem::replace(&mut row, next)));
     }
     row.last().copied().unwrap_or_default()
 }

@@ -318,6 +318,8 @@ pub(super) fn template(view: View<'_>, hashes: BTreeMap<String, String>, setting
         }),
         spec: Some(PodSpec {
             service_account_name: Some(view.name().to_owned()),
+            // A Service named like a setting of ours would be taken for it.
+            enable_service_links: Some(false),
             init_containers: plugin_loader(view).map(|loader| vec![loader]),
             containers: vec![container],
             volumes: Some(mounted.into_iter().map(|m| m.volume).collect()),

@@ -28,6 +28,7 @@ pub fn watcher_rights() -> Vec<Right> {
         right("", "persistentvolumeclaims", LOOK),
         right("", "serviceaccounts", LOOK),
         right("", "resourcequotas", LOOK),
+        right("", "limitranges", LOOK),
         right("apps", "deployments", LOOK),
         right("apps", "replicasets", LOOK),
         right("apps", "statefulsets", LOOK),
@@ -39,6 +40,7 @@ pub fn watcher_rights() -> Vec<Right> {
         right("discovery.k8s.io", "endpointslices", LOOK),
         right("events.k8s.io", "events", LOOK),
         right("networking.k8s.io", "ingresses", LOOK),
+        right("networking.k8s.io", "networkpolicies", LOOK),
         right("policy", "poddisruptionbudgets", LOOK),
         right("metrics.k8s.io", "pods", READ),
     ]
@@ -49,7 +51,12 @@ pub fn node_rights() -> Vec<Right> {
     vec![
         right("", "nodes", LOOK),
         right("", "namespaces", LOOK),
+        right("", "persistentvolumes", LOOK),
         right("storage.k8s.io", "storageclasses", LOOK),
+        right("networking.k8s.io", "ingressclasses", LOOK),
+        right("scheduling.k8s.io", "priorityclasses", LOOK),
+        right("admissionregistration.k8s.io", "validatingwebhookconfigurations", LOOK),
+        right("admissionregistration.k8s.io", "mutatingwebhookconfigurations", LOOK),
         right("metrics.k8s.io", "nodes", READ),
     ]
 }

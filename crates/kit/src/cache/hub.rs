@@ -188,12 +188,21 @@ impl Hub {
     /// Waits until every cache of these kinds that was started before is filled, or is known to stay empty because the
     /// API server refuses it or does not know the kind.
     pub async fn settled(&self, kinds: &[&str]) {
+        self.settled_of(|kind| kinds.contains(&kind)).await;
+    }
+
+    /// The same for every kind that was started before.
+    pub async fn all_settled(&self) {
+        self.settled_of(|_| true).await;
+    }
+
+    async fn settled_of(&self, wanted: impl Fn(&str) -> bool) {
         let mut changed = self.changed.subscribe();
         loop {
             let waits = {
                 let state = self.lock();
                 let mut pending = state.pending.iter();
-                pending.any(|(number, (kind, _))| kinds.contains(&kind.as_str()) && !state.refused.contains(number))
+                pending.any(|(number, (kind, _))| wanted(kind) && !state.refused.contains(number))
             };
             // The sender is part of this hub: it cannot be gone.
             if !waits || changed.changed().await.is_err() {

@@ -22,10 +22,13 @@ pub fn patient<B>(mut request: Request<B>) -> Request<B> {
     let mut hasher = DefaultHasher::new();
     uri.path().hash(&mut hasher);
     let seconds = OPEN.start + hasher.finish() % (OPEN.end - OPEN.start);
-    let pairs: Vec<String> = query
-        .split('&')
-        .map(|pair| if pair.starts_with("timeoutSeconds=") { format!("timeoutSeconds={seconds}") } else { pair.to_owned() })
-        .collect();
+    let pairs: Vec<String> =
+        query
+            .split('&')
+            .map(|pair| {
+                if pair.starts_with("timeoutSeconds=") { format!("timeoutSeconds={seconds}") } else { pair.to_owned() }
+            })
+            .collect();
     let mut parts = uri.clone().into_parts();
     if let Ok(path) = format!("{}?{}", uri.path(), pairs.join("&")).parse() {
         parts.path_and_query = Some(path);

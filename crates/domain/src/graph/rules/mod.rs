@@ -8,6 +8,7 @@ mod admission;
 mod autoscaler;
 mod deletion;
 mod disruption;
+mod network;
 mod placement;
 mod reference;
 mod schedule;
@@ -40,6 +41,7 @@ const RULES: &[GraphRule] = &[
     deletion::pods,
     disruption::budgets,
     disruption::volumes,
+    network::findings,
     placement::placement,
     reference::missing,
     reference::pull_secrets,

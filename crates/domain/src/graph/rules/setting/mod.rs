@@ -17,6 +17,8 @@ use super::{cause, fact, meant};
 use crate::detection::Rule;
 use crate::graph::{Finding, Graph, Keyed, Standing, Workload, nearest};
 
+/// Findings about the variables of one container; a template with more is broken as a whole.
+const MOST: usize = 8;
 /// Longest value that a sentence shows.
 const SHOWN: usize = 60;
 
@@ -80,6 +82,7 @@ pub(super) fn environment(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>
             // Names from envFrom, with the ConfigMap that gives them and the value where it is known.
             let mut shared: BTreeMap<String, (&Keyed, Option<&str>)> = BTreeMap::new();
             let mut complete = true;
+            let enough = out.len() + MOST;
             for source in container.env_from.iter().flatten() {
                 let prefix = source.prefix.as_deref().unwrap_or_default();
                 let map = source.config_map_ref.as_ref().map(|r| maps.get(r.name.as_str()));
@@ -97,6 +100,9 @@ pub(super) fn environment(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>
                 }
             }
             for (index, variable) in container.env.iter().flatten().enumerate() {
+                if out.len() >= enough {
+                    break;
+                }
                 let name = variable.name.as_str();
                 let value = definition(variable);
                 let path = format!("{base}.env[{index}].value");

@@ -2,6 +2,9 @@
 //!
 //! It only explains: that a pod waits too long is told by its workload.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::shared::Severity;

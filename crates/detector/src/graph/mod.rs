@@ -1,0 +1,245 @@
+//! Looks at namespaces as wholes: when to look, how long a finding must stand, who hears of it.
+//!
+//! What lives here: the caches of what surrounds workloads, the graph that is built from them, and the timing. What does
+//! not: what is wrong in a graph (`domain::graph::rules`), and the book of alerts (`eyes`).
+
+mod build;
+mod caches;
+mod looks;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use api::shared::ObjectRef;
+use domain::detection::{Evaluation, Observation, Rule, Source, Symptom};
+use domain::graph::{Finding, Graph, Standing, Surroundings, rules};
+use jiff::{SignedDuration, Timestamp};
+use kit::work::Work;
+
+use crate::caches::Caches;
+use crate::history::Histories;
+
+pub(crate) use caches::Around;
+
+/// Stands for all namespaces in the queue.
+pub(crate) const EVERYWHERE: &str = "";
+/// How soon after a change of its configuration a namespace is looked at: a change seldom comes alone.
+const SOON: Duration = Duration::from_millis(250);
+/// The same for changes of pods, which are many and mean little here.
+const CALM: Duration = Duration::from_secs(1);
+/// For how long a namespace is looked at before its first look counts. What was wrong before the start of the process must
+/// be known as wrong when it is over, or it would be taken for mended.
+const SETTLE: SignedDuration = SignedDuration::from_secs(5);
+
+/// What distinguishes a finding from others of its namespace.
+type Identity = (String, String, String, String, Rule, Option<String>);
+
+fn identity(finding: &Finding) -> Identity {
+    let (about, object) = (&finding.about, &finding.cause.object);
+    (
+        about.kind.clone(),
+        about.name.clone(),
+        object.kind.clone(),
+        object.name.clone(),
+        finding.rule,
+        finding.cause.path.clone(),
+    )
+}
+
+#[derive(Default)]
+struct State {
+    /// Since when a finding stands, by namespace.
+    since: HashMap<String, BTreeMap<Identity, Timestamp>>,
+    /// Objects that have open alerts of ours, by namespace.
+    told: HashMap<String, Vec<ObjectRef>>,
+    /// Namespaces whose first look is not over; none before the caches are filled.
+    left: Option<HashSet<String>>,
+    /// When looking began.
+    began: Option<Timestamp>,
+    cluster: Option<Arc<Surroundings>>,
+    /// What is told of a namespace: the objects that it can explain, and the object at fault.
+    open: HashMap<String, Vec<(Vec<ObjectRef>, ObjectRef)>>,
+}
+
+/// The graph of every namespace, looked at after changes.
+#[derive(Default)]
+pub(crate) struct Graphs {
+    pub(crate) around: Around,
+    pub(crate) work: Work<String>,
+    state: Mutex<State>,
+}
+
+/// What a look found: per object its symptoms; and when to look again.
+pub(crate) struct Looked {
+    /// Objects with what is wrong about them; those without anything any more are among them once.
+    pub(crate) found: Vec<(ObjectRef, Evaluation)>,
+    /// When to look again although nothing changes.
+    pub(crate) next: Option<Timestamp>,
+}
+
+impl Graphs {
+    pub(crate) fn new(around: Around) -> Self {
+        Self { around, ..Self::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The configuration of a namespace changed.
+    pub(crate) fn changed(&self, namespace: &str) {
+        self.work.add_at(namespace.to_owned(), tokio::time::Instant::now() + SOON);
+    }
+
+    /// A pod of a namespace changed.
+    pub(crate) fn stirred(&self, namespace: &str) {
+        self.work.add_at(namespace.to_owned(), tokio::time::Instant::now() + CALM);
+    }
+
+    /// Something that namespaces share changed: what is remembered of it is not true any more.
+    pub(crate) fn shifted(&self) {
+        self.lock().cluster = None;
+        self.stirred(EVERYWHERE);
+    }
+
+    /// Begins to look; silence means something once each of these was looked at for long enough.
+    pub(crate) fn begin(&self, namespaces: HashSet<String>, now: Timestamp) {
+        let mut state = self.lock();
+        state.began = Some(now);
+        state.left = Some(namespaces.clone());
+        drop(state);
+        for namespace in namespaces {
+            self.work.add(namespace);
+        }
+    }
+
+    /// The object at fault of what is told of a namespace and can explain this workload's symptoms.
+    pub(crate) fn root_for(&self, workload: &ObjectRef) -> Option<ObjectRef> {
+        let state = self.lock();
+        let open = state.open.get(workload.namespace.as_deref().unwrap_or_default())?;
+        let same = |object: &ObjectRef| object.kind == workload.kind && object.name == workload.name;
+        open.iter().find(|(objects, _)| objects.iter().any(same)).map(|(_, root)| root.clone())
+    }
+
+    /// How many namespaces were not looked at for long enough since the start; none before that.
+    pub(crate) fn left(&self) -> Option<usize> {
+        self.lock().left.as_ref().map(HashSet::len)
+    }
+
+    /// The graph of a namespace.
+    pub(crate) fn graph(
+        &self,
+        (caches, histories): (&Caches, &Histories),
+        namespace: &str,
+        troubled: impl Fn(&ObjectRef) -> bool,
+    ) -> Graph {
+        let known = self.lock().cluster.clone();
+        let cluster = known.unwrap_or_else(|| {
+            let fresh = Arc::new(build::surroundings(caches, &self.around));
+            self.lock().cluster = Some(fresh.clone());
+            fresh
+        });
+        build::build((caches, &self.around, histories), cluster, namespace, troubled)
+    }
+
+    /// Judges what is wrong in a namespace now: what must still stand a while, what is told, what is over.
+    pub(crate) fn judge(&self, graph: &Graph, wanted: impl Fn(&Finding) -> bool, now: Timestamp) -> Looked {
+        let findings = rules::findings(graph, now);
+        let mut state = self.lock();
+        let starting = state.began.is_some_and(|began| now.duration_since(began) < SETTLE);
+        let since = state.since.entry(graph.namespace.clone()).or_default();
+        let mut standing = BTreeMap::new();
+        let mut open = Vec::new();
+        let mut found: Vec<(ObjectRef, Evaluation)> = Vec::new();
+        let mut next: Option<Timestamp> = None;
+        for finding in findings.iter().filter(|finding| tells(finding, graph) && wanted(finding)) {
+            let id = identity(finding);
+            let hold = SignedDuration::from_secs(finding.hold.clamp(0, 3600));
+            // What stood when the process began stood before it too.
+            let credit = if starting { (hold - SETTLE).max(SignedDuration::ZERO) } else { SignedDuration::ZERO };
+            let first = since.get(&id).copied().unwrap_or_else(|| now.saturating_sub(credit).unwrap_or(now));
+            standing.insert(id, first);
+            let due = first.saturating_add(hold).unwrap_or(now);
+            if due > now {
+                next = Some(next.map_or(due, |known| known.min(due)));
+                continue;
+            }
+            let objects = finding.concerns.iter().chain([&finding.about]).cloned().collect();
+            open.push((objects, finding.cause.object.clone()));
+            let symptom = symptom(finding, first);
+            match found.iter_mut().find(|(object, _)| *object == finding.about) {
+                Some((_, evaluation)) => evaluation.symptoms.push(symptom),
+                None => {
+                    let evaluation = Evaluation { symptoms: vec![symptom], ..Evaluation::default() };
+                    found.push((finding.about.clone(), evaluation));
+                }
+            }
+        }
+        *since = standing;
+        state.open.insert(graph.namespace.clone(), open);
+        let told = state.told.remove(&graph.namespace).unwrap_or_default();
+        let now_told: Vec<ObjectRef> = found.iter().map(|(object, _)| object.clone()).collect();
+        for object in told.into_iter().filter(|object| !now_told.contains(object)) {
+            found.push((object, Evaluation { healthy: true, ..Evaluation::default() }));
+        }
+        if !now_told.is_empty() {
+            state.told.insert(graph.namespace.clone(), now_told);
+        }
+        let over = state.began.is_none_or(|began| now.duration_since(began) >= SETTLE);
+        if over && let Some(left) = &mut state.left {
+            left.remove(&graph.namespace);
+        }
+        if !over && let Some(began) = state.began {
+            let due = began.saturating_add(SETTLE).unwrap_or(now);
+            next = Some(next.map_or(due, |known| known.min(due)));
+        }
+        Looked { found, next }
+    }
+
+    /// Objects of a namespace whose alert is over but must be told so: they are looked at once more after the book's own
+    /// hold.
+    pub(crate) fn again(&self, namespace: &str, object: &ObjectRef) {
+        let mut state = self.lock();
+        let told = state.told.entry(namespace.to_owned()).or_default();
+        if !told.contains(object) {
+            told.push(object.clone());
+        }
+    }
+}
+
+/// Whether a finding is told by itself. What a workload's own symptom says better is left to that: its diagnosis asks the
+/// graph.
+fn tells(finding: &Finding, graph: &Graph) -> bool {
+    let troubled = |object: &ObjectRef| graph.workload(object).is_some_and(|workload| workload.troubled);
+    finding.standing > Standing::Suspect && !troubled(&finding.about) && !finding.concerns.iter().any(troubled)
+}
+
+fn symptom(finding: &Finding, since: Timestamp) -> Symptom {
+    let cause = &finding.cause;
+    let observed = |proof: &api::shared::Proof| Observation {
+        source: Source::Spec,
+        object: proof.object.clone(),
+        detail: format!(
+            "{}: {}",
+            proof.path.as_deref().unwrap_or_default(),
+            proof.value.as_deref().unwrap_or_default()
+        ),
+        time: proof.time.as_ref().map(|time| time.0),
+    };
+    Symptom {
+        rule: finding.rule,
+        signal: finding.signal,
+        severity: finding.severity,
+        root: cause.object.clone(),
+        group: cause.path.clone().unwrap_or_default(),
+        pod: None,
+        container: None,
+        message: cause.statement.clone(),
+        value: cause.value.clone().unwrap_or_default(),
+        threshold: String::new(),
+        since,
+        count: 1,
+        evidence: cause.proof.iter().map(observed).collect(),
+    }
+}

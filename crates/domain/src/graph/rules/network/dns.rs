@@ -1,0 +1,157 @@
+//! Names that cannot be resolved: DNS that a policy denies, and pods that do not ask the cluster's DNS.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::shared::{CauseClass, SignalType};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::super::super::{Finding, Standing, Workload};
+use super::super::{cause, fact};
+use super::index::{Index, selector};
+use super::place::Place;
+use super::policy::{self, Peer, Port, Verdict, Way};
+use super::reach::of_policy;
+use super::uses::Use;
+use super::{called, finding, names};
+use crate::detection::Rule;
+
+/// Where the DNS of clusters runs by custom.
+const DNS_NAMESPACE: &str = "kube-system";
+const DNS_SERVICE: &str = "kube-dns";
+
+pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
+    let mut by_client: BTreeMap<(&str, &str), Vec<&Use>> = BTreeMap::new();
+    for used in index.uses() {
+        let object = &used.client.object;
+        by_client.entry((&object.kind, &object.name)).or_default().push(used);
+    }
+    for uses in by_client.values() {
+        let led = |used: &&&Use| matches!(used.place, Place::Service { .. }) && used.plain && !names::spare(&used.variable);
+        let Some(used) = uses.iter().find(led) else { continue };
+        let found = elsewhere(index, used).or_else(|| denied(index, used.client, used, out));
+        out.extend(found);
+    }
+}
+
+/// The resolver that the pods ask does not know the names of the cluster.
+fn elsewhere(index: &Index, used: &Use) -> Option<Finding> {
+    if used.asks {
+        return None;
+    }
+    let client = used.client;
+    let spec = &client.spec;
+    let own = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
+    let config = spec.dns_config.as_ref();
+    let servers: Vec<&str> = config.iter().flat_map(|c| c.nameservers.iter().flatten()).map(String::as_str).collect();
+    let searches = config.is_some_and(|config| config.searches.as_ref().is_some_and(|list| !list.is_empty()));
+    let host = &used.mention.host;
+    let (value, right, why, sure) = match own {
+        "Default" if servers.is_empty() => {
+            ("Default", "ClusterFirst", "so its pods ask the resolver of their node, which does not know it", true)
+        }
+        "ClusterFirst" if spec.host_network == Some(true) && config.is_none() => (
+            "ClusterFirst",
+            "ClusterFirstWithHostNet",
+            "which on hostNetwork means the resolver of the node, which does not know it",
+            false,
+        ),
+        "None" if !searches && !host.contains('.') => ("None", "ClusterFirst", "and dnsConfig has no searches for a short name", true),
+        "None" if !servers.is_empty() && !servers.iter().any(|server| is_cluster_dns(index, server)) => {
+            ("None", "ClusterFirst", "and dnsConfig names no nameserver of the cluster", false)
+        }
+        _ => return None,
+    };
+    let path = format!("{}.dnsPolicy", client.spec_path);
+    let statement =
+        format!("{} looks for {host} with dnsPolicy {value}, {why}; did you mean {right}?", called(&client.object));
+    let mut cause =
+        cause(&client.object, CauseClass::BadConfiguration, &path, value, statement, if sure { 0.88 } else { 0.6 });
+    cause.proof = vec![
+        fact(&used.spot.object, &used.spot.path, used.words(), "it looks for a name of the cluster"),
+        fact(&client.object, &path, value, "its pods ask this resolver"),
+    ];
+    let standing = if sure { Standing::Outage } else { Standing::Suspect };
+    Some(Finding {
+        signal: SignalType::ServiceError,
+        concerns: vec![client.object.clone()],
+        words: vec![host.clone(), used.variable.clone()],
+        recommendations: vec![format!("Set dnsPolicy to {right}.")],
+        ..finding(Rule::Configuration, standing, &client.object, cause)
+    })
+}
+
+/// Whether an address is that of the cluster's DNS, as far as that is known.
+fn is_cluster_dns(index: &Index, server: &str) -> bool {
+    // A cache on each node has an address of the link.
+    if server.starts_with("169.254.") {
+        return true;
+    }
+    match index.service_of(DNS_NAMESPACE, DNS_SERVICE).and_then(|service| service.spec.as_ref()) {
+        Some(spec) => spec.cluster_ip.as_deref() == Some(server),
+        None => true,
+    }
+}
+
+/// Policies that let a workload connect and not ask for names.
+fn denied(index: &Index, client: &Workload, used: &Use, known: &[Finding]) -> Option<Finding> {
+    let graph = index.graph;
+    if !graph.knows("NetworkPolicy") || graph.policies.is_empty() || client.spec.host_network == Some(true) {
+        return None;
+    }
+    let active = client.desired > 0 || client.object.kind == "CronJob";
+    let policies = policy::isolating(graph, &client.pod_labels, Way::Egress);
+    // Where nothing at all is allowed, the connection itself is denied, which says more.
+    if !active || policies.iter().all(|policy| policy::rules(policy, Way::Egress).is_empty()) {
+        return None;
+    }
+    let service = index.service_of(DNS_NAMESPACE, DNS_SERVICE);
+    let usual = BTreeMap::from([("k8s-app".to_owned(), "kube-dns".to_owned())]);
+    let labels = service.and_then(|service| selector(service)).unwrap_or(&usual);
+    let mut numbers = BTreeSet::from([53]);
+    for port in service.iter().flat_map(|service| super::offer::list(service)) {
+        if let Some(IntOrString::Int(number)) = port.target_port {
+            numbers.insert(number);
+        }
+    }
+    let peer =
+        Peer { namespace: DNS_NAMESPACE, labels, complete: false, addresses: &[], who: "the pods of the cluster's DNS" };
+    let mut denials = None;
+    for number in numbers {
+        let port = Port { number: Some(number), protocol: "UDP", spec: None };
+        match policy::decide(graph, &policies, Way::Egress, &peer, &port) {
+            Verdict::Denied(found) => denials = denials.or(Some(found)),
+            Verdict::Open | Verdict::Unknown => return None,
+        }
+    }
+    let denials = denials?;
+    let denial = denials.first()?;
+    let object = of_policy(denial.policy);
+    if known.iter().any(|found| found.cause.object == object && found.concerns.contains(&client.object)) {
+        return None;
+    }
+    let statement = format!(
+        "{} is denied DNS (UDP port 53) by NetworkPolicy {}, so it cannot resolve {}: its {}",
+        called(&client.object),
+        object.name,
+        used.mention.host,
+        denial.gap.because
+    );
+    // What is missing is a rule; the nearest one is only where it could go.
+    let (path, value) = match denial.gap.count {
+        1 => (denial.gap.path.as_str(), denial.gap.value.as_str()),
+        _ => ("spec.egress", "no rule for UDP port 53"),
+    };
+    let mut cause = cause(&object, CauseClass::NetworkDenied, path, value, statement, 0.9);
+    cause.proof = vec![
+        fact(&used.spot.object, &used.spot.path, used.words(), "it looks for this host by name"),
+        fact(&object, "spec.podSelector", "matches", "it selects the pods of the workload for egress"),
+        fact(&object, path, value, "no rule of it allows UDP port 53 to the DNS of the cluster"),
+    ];
+    let shown = "add an egress rule with ports 53/UDP and 53/TCP to namespace kube-system";
+    Some(Finding {
+        concerns: vec![client.object.clone()],
+        words: vec![used.mention.host.clone(), used.variable.clone(), "53".into()],
+        recommendations: vec![format!("Smallest change that opens it: {shown}.")],
+        ..finding(Rule::NetworkDenied, Standing::Outage, &client.object, cause)
+    })
+}

@@ -1,0 +1,388 @@
+//! Gateways and routes of the Gateway API.
+//!
+//! What lives here: classes, parents, listeners, and what their controllers say of them. What does not: Services behind
+//! routes (`dependency`, `offer`). A cluster may have these kinds or not, so they are plain JSON.
+
+use std::sync::Arc;
+
+use api::shared::{CauseClass, ObjectRef};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::super::super::{Finding, Standing};
+use super::super::{cause, fact, meant};
+use super::backend::{self, list};
+use super::index::Index;
+use super::needs::edited;
+use super::{called, clip, finding, tls};
+use crate::detection::Rule;
+use crate::graph::query::{named, nearest};
+use crate::graph::{Touch, selects};
+
+const GROUP: &str = "gateway.networking.k8s.io/";
+
+/// Whether an object is a route that leads to Services.
+pub(super) fn is_route(object: &Value) -> bool {
+    of_group(object) && matches!(kind(object), "HTTPRoute" | "GRPCRoute" | "TCPRoute" | "TLSRoute" | "UDPRoute")
+}
+
+/// A reference to an object that is plain JSON.
+pub(super) fn object(value: &Value) -> ObjectRef {
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    ObjectRef {
+        api_version: text("/apiVersion"),
+        kind: kind(value).to_owned(),
+        namespace: text("/metadata/namespace"),
+        name: text("/metadata/name").unwrap_or_default(),
+        uid: text("/metadata/uid"),
+    }
+}
+
+fn kind(object: &Value) -> &str {
+    object.get("kind").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn of_group(object: &Value) -> bool {
+    text(object, "/apiVersion").is_some_and(|version| version.starts_with(GROUP))
+}
+
+pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
+    let all = || index.graph.others.iter().filter(|object| of_group(object));
+    let classes: Vec<&Arc<Value>> = all().filter(|object| kind(object) == "GatewayClass").collect();
+    let gateways: Vec<&Arc<Value>> = all().filter(|object| kind(object) == "Gateway").collect();
+    for gateway in &gateways {
+        let known = out.len();
+        if index.graph.knows("GatewayClass") {
+            out.extend(class(index, gateway, &classes));
+        }
+        certificates(index, gateway, out);
+        if out.len() == known {
+            let about = object(gateway);
+            let said = conditions(gateway, "/status/conditions").or_else(|| {
+                list(gateway, "/status/listeners").iter().find_map(|listener| conditions(listener, "/conditions"))
+            });
+            out.extend(said.filter(|said| said.current(gateway)).map(|said| refused(index, &about, &said, gateway)));
+        }
+    }
+    for route in all().filter(|object| is_route(object)) {
+        let known = out.len();
+        if index.graph.knows("Gateway") {
+            parents(index, route, &gateways, out);
+        }
+        // What is wrong with its Services is found with them; the controller says the same.
+        let about = object(route);
+        let broken = out.iter().any(|found| {
+            let object = &found.cause.object;
+            (object.kind == about.kind && object.name == about.name) || found.concerns.contains(&about)
+        });
+        if out.len() == known && !broken {
+            let parents = list(route, "/status/parents").iter();
+            let said = parents.filter_map(|parent| conditions(parent, "/conditions")).find(|said| said.current(route));
+            out.extend(said.map(|said| refused(index, &about, &said, route)));
+        }
+    }
+}
+
+/// Whether the controller has taken an object as it is now.
+fn accepted(value: &Value, pointer: &str, name: &str) -> bool {
+    let generation = value.pointer("/metadata/generation").and_then(Value::as_i64);
+    list(value, pointer).iter().any(|condition| {
+        let seen = condition.get("observedGeneration").and_then(Value::as_i64);
+        text(condition, "/type") == Some(name)
+            && text(condition, "/status") == Some("True")
+            && (generation.is_none() || seen >= generation)
+    })
+}
+
+fn class(index: &Index, gateway: &Value, classes: &[&Arc<Value>]) -> Option<Finding> {
+    let wanted = text(gateway, "/spec/gatewayClassName")?;
+    let names = || classes.iter().filter_map(|class| text(class, "/metadata/name"));
+    if names().any(|known| known == wanted) || accepted(gateway, "/status/conditions", "Accepted") {
+        return None;
+    }
+    let about = object(gateway);
+    let near = nearest(wanted, names());
+    let statement = format!(
+        "{} refers to GatewayClass {wanted}, which does not exist, so no controller serves it{}",
+        called(&about),
+        meant(near)
+    );
+    let mut cause =
+        cause(&about, CauseClass::RouteMisconfigured, "spec.gatewayClassName", wanted, statement, 0.93);
+    let missing = named("gateway.networking.k8s.io/v1", "GatewayClass", "", wanted);
+    cause.proof = vec![
+        fact(&about, "spec.gatewayClassName", wanted, "only a controller of this class serves it"),
+        fact(&missing, "metadata.name", "(absent)", "no GatewayClass of this name exists"),
+    ];
+    Some(Finding {
+        concerns: routes_of(index, &about.name),
+        words: vec![about.name.clone(), wanted.to_owned()],
+        recommendations: vec![match near {
+            Some(near) => format!("Set spec.gatewayClassName to {near}."),
+            None => format!("Create GatewayClass {wanted}, or name one that exists."),
+        }],
+        ..finding(Rule::RouteBroken, Standing::Outage, &about, cause)
+    })
+}
+
+/// Routes that have a Gateway of this namespace as a parent.
+fn routes_of(index: &Index, gateway: &str) -> Vec<ObjectRef> {
+    let has = |route: &&Arc<Value>| {
+        is_route(route) && list(route, "/spec/parentRefs").iter().any(|parent| text(parent, "/name") == Some(gateway))
+    };
+    index.graph.others.iter().filter(has).map(|route| object(route)).take(32).collect()
+}
+
+fn certificates(index: &Index, gateway: &Value, out: &mut Vec<Finding>) {
+    if !index.graph.knows("Secret") {
+        return;
+    }
+    let about = object(gateway);
+    let metadata: ObjectMeta =
+        gateway.get("metadata").and_then(|found| serde_json::from_value(found.clone()).ok()).unwrap_or_default();
+    let touched = Touch::of(&metadata);
+    for (at, listener) in list(gateway, "/spec/listeners").iter().enumerate() {
+        for (number, reference) in list(listener, "/tls/certificateRefs").iter().enumerate() {
+            let elsewhere = text(reference, "/namespace").is_some_and(|namespace| namespace != index.graph.namespace);
+            let secret = text(reference, "/kind").unwrap_or("Secret") == "Secret" && text(reference, "/group").is_none();
+            let Some(name) = text(reference, "/name").filter(|_| secret && !elsewhere) else { continue };
+            let notes = metadata.annotations.iter().flatten();
+            let place = tls::Place {
+                by: &about,
+                path: format!("spec.listeners[{at}].tls.certificateRefs[{number}].name"),
+                secret: name,
+                // A wildcard listener may have a certificate for some of its hosts.
+                hosts: text(listener, "/hostname").into_iter().filter(|host| !host.starts_with('*')).collect(),
+                made: notes.clone().any(|(key, _)| key.starts_with("cert-manager.io/")) || tls::issued(index, name),
+                touched: touched.clone(),
+                edited: edited(&metadata, touched.as_ref()),
+                concerns: routes_of(index, &about.name),
+            };
+            out.extend(tls::check(index, &place));
+        }
+    }
+}
+
+fn parents(index: &Index, route: &Value, gateways: &[&Arc<Value>], out: &mut Vec<Finding>) {
+    let about = object(route);
+    for (at, parent) in list(route, "/spec/parentRefs").iter().enumerate() {
+        let elsewhere = text(parent, "/namespace").is_some_and(|namespace| namespace != index.graph.namespace);
+        let gateway = text(parent, "/kind").unwrap_or("Gateway") == "Gateway";
+        let Some(wanted) = text(parent, "/name").filter(|_| gateway && !elsewhere) else { continue };
+        let path = format!("spec.parentRefs[{at}]");
+        let taken = list(route, "/status/parents").iter().any(|status| {
+            let generation = route.pointer("/metadata/generation").and_then(Value::as_i64);
+            text(status, "/parentRef/name") == Some(wanted)
+                && list(status, "/conditions").iter().any(|condition| {
+                    text(condition, "/type") == Some("Accepted")
+                        && text(condition, "/status") == Some("True")
+                        && condition.get("observedGeneration").and_then(Value::as_i64) >= generation
+                })
+        });
+        if taken {
+            continue;
+        }
+        let Some(found) = gateways.iter().find(|gateway| text(gateway, "/metadata/name") == Some(wanted)) else {
+            let near = nearest(wanted, gateways.iter().filter_map(|gateway| text(gateway, "/metadata/name")));
+            let statement = format!(
+                "{} refers to Gateway {wanted} as its parent, which does not exist in this namespace{}",
+                called(&about),
+                meant(near)
+            );
+            let missing = named("gateway.networking.k8s.io/v1", "Gateway", &index.graph.namespace, wanted);
+            let absent = fact(&missing, "metadata.name", "(absent)", "no Gateway of this name exists in the namespace");
+            out.push(unattached(&about, &format!("{path}.name"), wanted, statement, absent, near));
+            continue;
+        };
+        out.extend(listener(index, route, &about, parent, &path, found));
+    }
+}
+
+/// A parent that exists, and has no listener for the route.
+fn listener(
+    index: &Index,
+    route: &Value,
+    about: &ObjectRef,
+    parent: &Value,
+    path: &str,
+    gateway: &Value,
+) -> Option<Finding> {
+    let listeners = list(gateway, "/spec/listeners");
+    let by = object(gateway);
+    let has = |names: Vec<&str>| clip(&names.join(", "), 80);
+    let sections: Vec<&str> = listeners.iter().filter_map(|listener| text(listener, "/name")).collect();
+    if let Some(section) = text(parent, "/sectionName")
+        && !sections.contains(&section)
+    {
+        let only = match sections.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        };
+        let near = nearest(section, sections.iter().copied()).or(only);
+        let statement = format!(
+            "{} refers to listener {section} of {}, which does not exist{}",
+            called(about),
+            called(&by),
+            meant(near)
+        );
+        let fact = fact(&by, "spec.listeners[*].name", has(sections), "it has these listeners");
+        return Some(unattached(about, &format!("{path}.sectionName"), section, statement, fact, near));
+    }
+    let chosen: Vec<&Value> = listeners
+        .iter()
+        .filter(|listener| text(parent, "/sectionName").is_none_or(|section| text(listener, "/name") == Some(section)))
+        .collect();
+    let number = |value: &Value| value.get("port").and_then(Value::as_i64);
+    if let Some(port) = number(parent)
+        && !chosen.is_empty()
+        && !chosen.iter().any(|listener| number(listener) == Some(port))
+    {
+        let ports: Vec<String> = chosen.iter().filter_map(|listener| number(listener)).map(|port| port.to_string()).collect();
+        let statement =
+            format!("{} refers to port {port} of {}, which has {} only", called(about), called(&by), ports.join(", "));
+        let fact = fact(&by, "spec.listeners[*].port", ports.join(", "), "it listens on these ports");
+        return Some(unattached(about, &format!("{path}.port"), &port.to_string(), statement, fact, None));
+    }
+    let admits: Vec<&&Value> = chosen.iter().filter(|listener| admits(index, listener)).collect();
+    if !chosen.is_empty() && admits.is_empty() {
+        let statement = format!(
+            "{} is not admitted by {}: the listener's allowedRoutes selects namespaces, and {} is none of them",
+            called(about),
+            called(&by),
+            index.graph.namespace
+        );
+        let fact = fact(&by, "spec.listeners[*].allowedRoutes.namespaces", "Selector", "it admits these namespaces only");
+        return Some(unattached(about, path, &by.name, statement, fact, None));
+    }
+    let hosts: Vec<&str> = list(route, "/spec/hostnames").iter().filter_map(Value::as_str).collect();
+    let meets = |listener: &Value| {
+        hosts.is_empty() || text(listener, "/hostname").is_none_or(|own| hosts.iter().any(|host| overlap(own, host)))
+    };
+    if !admits.is_empty() && !admits.iter().any(|listener| meets(listener)) {
+        let own: Vec<&str> = admits.iter().filter_map(|listener| text(listener, "/hostname")).collect();
+        let host = hosts.first().copied().unwrap_or_default();
+        let near = nearest(host, own.iter().copied());
+        let statement = format!(
+            "{} is for host {host}, and the listeners of {} are for {} only{}",
+            called(about),
+            called(&by),
+            has(own.clone()),
+            meant(near)
+        );
+        let fact = fact(&by, "spec.listeners[*].hostname", has(own), "it listens for these hosts");
+        return Some(unattached(about, "spec.hostnames", host, statement, fact, near));
+    }
+    None
+}
+
+/// Whether a listener admits routes of this namespace, which is that of the Gateway too.
+fn admits(index: &Index, listener: &Value) -> bool {
+    if text(listener, "/allowedRoutes/namespaces/from") != Some("Selector") {
+        return true;
+    }
+    let selector = listener.pointer("/allowedRoutes/namespaces/selector");
+    let Some(selector) = selector.and_then(|selector| serde_json::from_value(selector.clone()).ok()) else { return true };
+    // Without the labels of the namespace nobody can tell.
+    index.graph.cluster.namespaces.get(&index.graph.namespace).is_none_or(|labels| {
+        let mut labels = labels.clone();
+        labels.insert("kubernetes.io/metadata.name".into(), index.graph.namespace.clone());
+        selects(&selector, &labels)
+    })
+}
+
+/// Whether two host patterns have a host in common.
+fn overlap(a: &str, b: &str) -> bool {
+    match (a.strip_prefix('*'), b.strip_prefix('*')) {
+        (None, None) => a.eq_ignore_ascii_case(b),
+        (Some(suffix), None) => b.ends_with(suffix),
+        (None, Some(suffix)) => a.ends_with(suffix),
+        (Some(a), Some(b)) => a.ends_with(b) || b.ends_with(a),
+    }
+}
+
+fn unattached(
+    about: &ObjectRef,
+    path: &str,
+    value: &str,
+    statement: String,
+    why: api::shared::Proof,
+    near: Option<&str>,
+) -> Finding {
+    let mut cause = cause(about, CauseClass::RouteMisconfigured, path, value, statement, 0.92);
+    cause.proof = vec![fact(about, path, value, "the route is attached there"), why];
+    Finding {
+        words: vec![about.name.clone(), value.to_owned()],
+        recommendations: near.map(|near| format!("Set {path} to {near}.")).into_iter().collect(),
+        ..finding(Rule::RouteBroken, Standing::Outage, about, cause)
+    }
+}
+
+/// A condition that is bad.
+struct Said<'a> {
+    type_: &'a str,
+    reason: &'a str,
+    message: &'a str,
+    generation: Option<i64>,
+}
+
+impl Said<'_> {
+    /// Whether it speaks of the object as it is now.
+    fn current(&self, object: &Value) -> bool {
+        let generation = object.pointer("/metadata/generation").and_then(Value::as_i64);
+        self.generation.is_none() || self.generation >= generation
+    }
+}
+
+fn conditions<'a>(object: &'a Value, pointer: &str) -> Option<Said<'a>> {
+    list(object, pointer).iter().find_map(|condition| {
+        let type_ = text(condition, "/type")?;
+        let reason = text(condition, "/reason").unwrap_or_default();
+        // Until a controller has looked, both are so.
+        let waits = matches!(reason, "Pending" | "Waiting" | "AddressNotAssigned" | "");
+        let bad = matches!(type_, "Accepted" | "ResolvedRefs" | "Programmed") && text(condition, "/status") == Some("False");
+        (bad && !waits).then(|| Said {
+            type_,
+            reason,
+            message: text(condition, "/message").unwrap_or_default(),
+            generation: condition.get("observedGeneration").and_then(Value::as_i64),
+        })
+    })
+}
+
+/// Its controller refuses an object and says why.
+fn refused(index: &Index, about: &ObjectRef, said: &Said, object: &Value) -> Finding {
+    let path = match said.reason {
+        "NoMatchingListenerHostname" => "spec.hostnames",
+        "NoMatchingParent" | "NotAllowedByListeners" => "spec.parentRefs",
+        "BackendNotFound" | "RefNotPermitted" | "InvalidKind" | "UnsupportedProtocol" if is_route(object) => "spec.rules",
+        "InvalidCertificateRef" | "RefNotPermitted" => "spec.listeners[*].tls.certificateRefs",
+        "AddressNotUsable" => "spec.addresses",
+        "InvalidParameters" => "spec.infrastructure.parametersRef",
+        _ if kind(object) == "Gateway" => "spec.listeners",
+        _ => "spec",
+    };
+    let statement = format!(
+        "{} is {}=False ({}): {}",
+        called(about),
+        said.type_,
+        said.reason,
+        clip(said.message.trim_end_matches('.'), 140)
+    );
+    let mut cause = cause(about, CauseClass::RouteMisconfigured, path, said.reason, statement, 0.8);
+    cause.proof = vec![fact(about, "status.conditions", format!("{}=False {}", said.type_, said.reason), "its controller says so")];
+    let mut concerns = routes_of(index, &about.name);
+    for backend in backend::of_route(object) {
+        concerns.extend(index.front(&backend.service).iter().flat_map(|front| &front.workloads).map(|w| w.object.clone()));
+    }
+    concerns.retain(|other| other != about);
+    concerns.dedup();
+    Finding {
+        concerns,
+        words: vec![about.name.clone(), said.reason.to_owned()],
+        ..finding(Rule::RouteBroken, Standing::Outage, about, cause)
+    }
+}

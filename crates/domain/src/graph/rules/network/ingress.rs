@@ -1,0 +1,172 @@
+//! Ingresses that no controller takes, and requests that two of them claim.
+//!
+//! What lives here: classes and claims. What does not: Services behind (`dependency`, `offer`), certificates (`tls`).
+
+use std::collections::BTreeMap;
+
+use api::shared::{CauseClass, ObjectRef};
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::super::super::{Finding, Standing};
+use super::super::{cause, fact, meant};
+use super::backend;
+use super::index::Index;
+use super::{called, clip, finding};
+use crate::detection::Rule;
+use crate::graph::query::{name, named, nearest, reference};
+
+const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
+const OLD_CLASS: &str = "kubernetes.io/ingress.class";
+
+pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
+    let graph = index.graph;
+    for ingress in &graph.ingresses {
+        if graph.knows("IngressClass") {
+            out.extend(class(index, ingress));
+        }
+    }
+    claims(index, out);
+}
+
+/// A reference to an Ingress.
+pub(super) fn object(ingress: &Ingress) -> ObjectRef {
+    reference("networking.k8s.io/v1", "Ingress", &ingress.metadata)
+}
+
+/// The value of an annotation.
+pub(super) fn annotation<'a>(ingress: &'a Ingress, key: &str) -> Option<&'a str> {
+    ingress.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// Services behind an Ingress that exist, as what a fault of it cuts off.
+pub(super) fn leads_to(index: &Index, ingress: &Ingress) -> Vec<ObjectRef> {
+    let mut found: Vec<ObjectRef> = Vec::new();
+    for backend in backend::of_ingress(ingress) {
+        let Some(front) = index.front(&backend.service) else { continue };
+        for workload in &front.workloads {
+            if !found.contains(&workload.object) {
+                found.push(workload.object.clone());
+            }
+        }
+    }
+    found
+}
+
+fn class(index: &Index, ingress: &Ingress) -> Option<Finding> {
+    let classes = &index.graph.cluster.ingress_classes;
+    let names = || classes.iter().map(|class| name(&class.metadata));
+    let object = object(ingress);
+    let wanted = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref()).filter(|class| !class.is_empty());
+    if let Some(wanted) = wanted {
+        if names().any(|known| known == wanted) {
+            return None;
+        }
+        let only = match classes.as_slice() {
+            [only] => Some(name(&only.metadata)),
+            _ => None,
+        };
+        let near = nearest(wanted, names()).or(only);
+        let statement = format!(
+            "{} refers to IngressClass {wanted}, which does not exist, so no controller serves it{}",
+            called(&object),
+            meant(near)
+        );
+        let mut cause =
+            cause(&object, CauseClass::RouteMisconfigured, "spec.ingressClassName", wanted, statement, 0.95);
+        let missing = named("networking.k8s.io/v1", "IngressClass", "", wanted);
+        let all = if classes.is_empty() { "none".to_owned() } else { clip(&names().collect::<Vec<_>>().join(", "), 120) };
+        cause.proof = vec![
+            fact(&object, "spec.ingressClassName", wanted, "only a controller of this class serves it"),
+            fact(&missing, "metadata.name", "(absent)", "no IngressClass of this name exists"),
+            fact(&missing, "metadata.name", all, "these exist"),
+        ];
+        let advice = near.map_or_else(
+            || format!("Create IngressClass {wanted}, or name one that exists."),
+            |near| format!("Set spec.ingressClassName to {near}."),
+        );
+        return Some(Finding {
+            concerns: leads_to(index, ingress),
+            words: vec![object.name.clone(), wanted.to_owned()],
+            recommendations: vec![advice],
+            ..finding(Rule::RouteBroken, Standing::Outage, &object, cause)
+        });
+    }
+    let default = classes.iter().any(|class| {
+        class.metadata.annotations.as_ref().and_then(|notes| notes.get(DEFAULT)).is_some_and(|value| value == "true")
+    });
+    let status = ingress.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let served = status.is_some_and(|balancer| balancer.ingress.as_ref().is_some_and(|list| !list.is_empty()));
+    if default || served || annotation(ingress, OLD_CLASS).is_some() {
+        return None;
+    }
+    let all = clip(&names().collect::<Vec<_>>().join(", "), 80);
+    let statement = if classes.is_empty() {
+        format!("{} names no IngressClass, and the cluster has none", called(&object))
+    } else {
+        format!("{} names no IngressClass, and none is the default, so no controller serves it; did you mean {all}?", called(&object))
+    };
+    let mut cause =
+        cause(&object, CauseClass::RouteMisconfigured, "spec.ingressClassName", "(absent)", statement, 0.7);
+    cause.proof = vec![
+        fact(&object, "spec.ingressClassName", "(absent)", "a controller serves it only when its class is the default"),
+        fact(&object, "status.loadBalancer", "(absent)", "no controller has given it an address"),
+    ];
+    // Some controllers take what has no class; nobody can see that from here.
+    let others = index.graph.ingresses.iter().any(|other| other.spec.as_ref().is_some_and(|spec| spec.ingress_class_name.is_some()));
+    let standing = if others && !classes.is_empty() { Standing::Latent } else { Standing::Suspect };
+    Some(Finding {
+        concerns: leads_to(index, ingress),
+        words: vec![object.name.clone()],
+        recommendations: vec!["Set spec.ingressClassName.".into()],
+        hold: 15,
+        ..finding(Rule::RouteBroken, standing, &object, cause)
+    })
+}
+
+/// The same host and path in two Ingresses of a class: which one is served is up to the controller.
+fn claims(index: &Index, out: &mut Vec<Finding>) {
+    let mut seen: BTreeMap<(String, String, String), (&Ingress, String)> = BTreeMap::new();
+    for ingress in &index.graph.ingresses {
+        // What one controller merges on purpose is marked so.
+        let notes = ingress.metadata.annotations.iter().flatten();
+        if notes.clone().any(|(key, _)| ["canary", "group.name", "mergeable"].iter().any(|word| key.contains(word))) {
+            continue;
+        }
+        let Some(spec) = &ingress.spec else { continue };
+        let class = spec.ingress_class_name.as_deref().or(annotation(ingress, OLD_CLASS)).unwrap_or_default();
+        for (rule_at, rule) in spec.rules.iter().flatten().enumerate() {
+            for (path_at, path) in rule.http.iter().flat_map(|http| &http.paths).enumerate() {
+                let host = rule.host.as_deref().unwrap_or("*");
+                let shown = format!("{host}{}", path.path.as_deref().unwrap_or("/"));
+                let at = format!("spec.rules[{rule_at}].http.paths[{path_at}].path");
+                let target = path.backend.service.as_ref().map(|s| s.name.clone()).unwrap_or_default();
+                let key = (class.to_owned(), shown.clone(), path.path_type.clone());
+                let Some((other, known)) = seen.get(&key) else {
+                    seen.insert(key, (ingress, target));
+                    continue;
+                };
+                if *known == target || name(&other.metadata) == name(&ingress.metadata) {
+                    continue;
+                }
+                let (this, that) = (object(ingress), object(other));
+                let statement = format!(
+                    "{} and {} both claim {}, and lead to different Services: {target} and {known}",
+                    called(&this),
+                    called(&that),
+                    clip(&shown, 80)
+                );
+                let mut cause = cause(&this, CauseClass::RouteMisconfigured, &at, &shown, statement, 0.6);
+                cause.proof = vec![
+                    fact(&this, &at, shown.clone(), "this is one claim"),
+                    fact(&that, "spec.rules", shown.clone(), "this is the other"),
+                ];
+                out.push(Finding {
+                    concerns: leads_to(index, ingress).into_iter().chain(leads_to(index, other)).collect(),
+                    words: vec![host.to_owned()],
+                    recommendations: vec!["Let one Ingress have this host and path.".into()],
+                    ..finding(Rule::RouteBroken, Standing::Suspect, &this, cause)
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Ports of Services that the containers behind them do not have, and traffic that must stay on a node.
+
+use std::collections::BTreeSet;
+
+use api::shared::{CauseClass, ObjectRef};
+use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, Probe, ServicePort};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::super::super::{Finding, Standing, Workload};
+use super::super::{cause, fact};
+use super::index::{Front, Index, same};
+use super::needs::{Need, later};
+use super::{called, clip, concerned, finding, names, needed, offer};
+use crate::detection::Rule;
+use crate::graph::Touch;
+use crate::graph::query::{distance, of_service, ports};
+
+/// Words in the names of ports that are not for those who use the application.
+const ASIDE: [&str; 7] = ["metric", "prom", "health", "admin", "debug", "probe", "pprof"];
+
+pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
+    if !index.sees_pods() {
+        return;
+    }
+    for front in &index.fronts {
+        if offer::external(front.service) {
+            continue;
+        }
+        let behind: Vec<&Workload> = front.workloads.iter().copied().filter(|w| lasting(w)).collect();
+        if !behind.is_empty() {
+            for (at, port) in offer::list(front.service).iter().enumerate() {
+                out.extend(target(index, front, &behind, at, port));
+            }
+        }
+        out.extend(local(index, front));
+    }
+}
+
+/// Whether a workload is for serving, and has pods.
+fn lasting(workload: &Workload) -> bool {
+    workload.desired > 0 && !matches!(workload.object.kind.as_str(), "Job" | "CronJob")
+}
+
+/// Ports that the containers of a spec declare, for people.
+pub(super) fn declared(spec: &PodSpec) -> String {
+    let text = |(_, port): (&Container, &ContainerPort)| match &port.name {
+        Some(name) => format!("{} ({name})", port.container_port),
+        None => port.container_port.to_string(),
+    };
+    let all: Vec<String> = ports(spec).map(text).collect();
+    if all.is_empty() { "no port".into() } else { clip(&all.join(", "), 80) }
+}
+
+/// Whether something besides the declared ports says that a container serves a port: a probe, a variable, a flag.
+pub(super) fn hinted(spec: &PodSpec, number: i32) -> bool {
+    let text = number.to_string();
+    let has = |value: &str| {
+        let parts = names::head(value).split(|c: char| !c.is_ascii_digit());
+        parts.into_iter().any(|digits| digits == text)
+    };
+    spec.containers.iter().chain(spec.init_containers.iter().flatten()).any(|container| {
+        let probes = [&container.readiness_probe, &container.liveness_probe, &container.startup_probe];
+        let variables = || container.env.iter().flatten().filter_map(|variable| variable.value.as_deref());
+        let words = || container.command.iter().flatten().chain(container.args.iter().flatten());
+        probes.into_iter().flatten().any(|probe| asks(probe) == Some(number))
+            || variables().any(|value| value.trim() == text || value.ends_with(&format!(":{text}")))
+            || words().any(|word| has(word))
+    })
+}
+
+fn asks(probe: &Probe) -> Option<i32> {
+    let port = probe.http_get.as_ref().map(|http| &http.port).or(probe.tcp_socket.as_ref().map(|tcp| &tcp.port));
+    match port {
+        Some(IntOrString::Int(number)) => Some(*number),
+        _ => probe.grpc.as_ref().map(|grpc| grpc.port),
+    }
+}
+
+fn protocol(text: Option<&String>) -> &str {
+    text.map_or("TCP", String::as_str)
+}
+
+/// What is wrong with the target of a port.
+enum Wrong {
+    /// No container has a port of this name.
+    Name(String),
+    /// No container declares this number.
+    Number(i32),
+    /// It is declared for another protocol.
+    Protocol(String, String),
+}
+
+fn target(index: &Index, front: &Front, behind: &[&Workload], at: usize, port: &ServicePort) -> Option<Finding> {
+    let wants = protocol(port.protocol.as_ref());
+    let fits = |declared: &ContainerPort| protocol(declared.protocol.as_ref()) == wants;
+    let all = || behind.iter().flat_map(|workload| ports(&workload.spec));
+    let wrong = match &port.target_port {
+        Some(IntOrString::String(name)) => {
+            let named = |(_, declared): &(&Container, &ContainerPort)| declared.name.as_deref() == Some(name.as_str());
+            if all().any(|found| named(&found) && fits(found.1)) {
+                return None;
+            }
+            match all().find(named) {
+                Some((_, other)) => Wrong::Protocol(name.clone(), protocol(other.protocol.as_ref()).to_owned()),
+                None => Wrong::Name(name.clone()),
+            }
+        }
+        target => {
+            let number = match target {
+                Some(IntOrString::Int(number)) if *number != 0 => *number,
+                _ => port.port,
+            };
+            let same = |(_, declared): &(&Container, &ContainerPort)| declared.container_port == number;
+            if all().any(|found| same(&found) && fits(found.1)) {
+                return None;
+            }
+            match all().find(same) {
+                Some((_, other)) => {
+                    // A port that is served over both protocols is often declared once.
+                    let both = offer::list(front.service).iter().any(|other| {
+                        other.target_port == port.target_port && other.port == port.port && other.protocol != port.protocol
+                    });
+                    if both {
+                        return None;
+                    }
+                    Wrong::Protocol(number.to_string(), protocol(other.protocol.as_ref()).to_owned())
+                }
+                None if behind.iter().any(|workload| hinted(&workload.spec, number)) => return None,
+                None => Wrong::Number(number),
+            }
+        }
+    };
+    Some(explain(index, front, behind, at, port, &wrong))
+}
+
+/// The declared port that is probably meant, with its workload and path.
+fn meant<'g>(
+    front: &Front,
+    behind: &[&'g Workload],
+    port: &ServicePort,
+    wrong: &Wrong,
+) -> Option<(&'g Workload, String, &'g ContainerPort)> {
+    let taken = |declared: &ContainerPort| {
+        offer::list(front.service).iter().any(|other| match &other.target_port {
+            Some(IntOrString::Int(number)) => *number == declared.container_port,
+            Some(IntOrString::String(name)) => declared.name.as_ref() == Some(name),
+            None => other.port == declared.container_port,
+        })
+    };
+    let aside = |declared: &ContainerPort| {
+        let name = declared.name.as_deref().unwrap_or_default();
+        ASIDE.iter().any(|word| name.contains(word))
+    };
+    let mut found: Option<((bool, usize), (&Workload, String, &ContainerPort))> = None;
+    for workload in behind {
+        for (container_at, container) in workload.spec.containers.iter().enumerate() {
+            for (at, declared) in container.ports.iter().flatten().enumerate() {
+                let protocol_fits = matches!(wrong, Wrong::Protocol(..)) || protocol(declared.protocol.as_ref()) == protocol(port.protocol.as_ref());
+                let own_name = declared.name.is_some() && declared.name == port.name;
+                let own_number = declared.container_port == port.port;
+                if !protocol_fits || (taken(declared) && !matches!(wrong, Wrong::Protocol(..))) || (aside(declared) && !own_name) {
+                    continue;
+                }
+                let apart = match wrong {
+                    Wrong::Name(name) | Wrong::Protocol(name, _) => distance(name, declared.name.as_deref().unwrap_or_default()),
+                    Wrong::Number(number) => distance(&number.to_string(), &declared.container_port.to_string()),
+                };
+                let rank = (!(own_name || own_number), apart);
+                if found.as_ref().is_none_or(|(known, _)| rank < *known) {
+                    let path = format!("{}.containers[{container_at}].ports[{at}]", workload.spec_path);
+                    found = Some((rank, (*workload, path, declared)));
+                }
+            }
+        }
+    }
+    found.map(|(_, found)| found)
+}
+
+fn explain(
+    index: &Index,
+    front: &Front,
+    behind: &[&Workload],
+    at: usize,
+    port: &ServicePort,
+    wrong: &Wrong,
+) -> Finding {
+    let object = of_service(front.service);
+    let near = meant(front, behind, port, wrong);
+    let needs: Vec<&Need> = index.needs(&object.name).iter().collect();
+    let silent = behind.iter().any(|w| w.spec.containers.iter().any(|c| c.ports.as_ref().is_none_or(Vec::is_empty)));
+    // A pod of an older template may still have the port.
+    let serves_still = front.pods.iter().any(|pod| pod.ready && matches!(wrong, Wrong::Name(name) if ports(&pod.spec).any(|(_, p)| p.name.as_ref() == Some(name))));
+    let standing = match wrong {
+        _ if serves_still => Standing::Latent,
+        Wrong::Name(_) => Standing::Outage,
+        Wrong::Number(_) | Wrong::Protocol(..) if near.is_some() && !silent => Standing::Outage,
+        _ => Standing::Suspect,
+    };
+    let touched = Touch::of(&front.service.metadata);
+    let target_path = format!("spec.ports[{at}].targetPort");
+    let who = behind.first().map(|workload| called(&workload.object)).unwrap_or_default();
+    let has = behind.first().map(|workload| declared(&workload.spec)).unwrap_or_default();
+    let blamed = near.as_ref().filter(|(workload, ..)| later(workload.touched.as_ref(), touched.as_ref()));
+    let (problem, value, field) = match wrong {
+        Wrong::Name(name) => (format!("port {name}, which no container of {who} has"), name.clone(), "name"),
+        Wrong::Number(number) => (format!("port {number}, which no container of {who} declares"), number.to_string(), "containerPort"),
+        Wrong::Protocol(port, _) => (format!("port {port} over another protocol than {who} serves"), port.clone(), "protocol"),
+    };
+    let ask = |declared: &ContainerPort| match wrong {
+        Wrong::Name(_) => declared.name.clone().unwrap_or_else(|| declared.container_port.to_string()),
+        Wrong::Number(_) => declared.container_port.to_string(),
+        Wrong::Protocol(_, other) => other.clone(),
+    };
+    let confidence = match (wrong, standing) {
+        (Wrong::Name(_), _) => 0.95,
+        (_, Standing::Outage) => 0.86,
+        _ => 0.5,
+    };
+    let mut cause = match blamed {
+        Some((workload, path, declared)) => {
+            let shown = ask(declared);
+            let statement = format!(
+                "{} declares port {}, while Service {} sends requests to its port {value}; did you mean {value}?",
+                called(&workload.object),
+                ports_text(&workload.spec, &shown),
+                object.name
+            );
+            cause(&workload.object, CauseClass::ServiceMisconfigured, &format!("{path}.{field}"), &shown, statement, confidence)
+        }
+        None => {
+            let path = if matches!(wrong, Wrong::Protocol(..)) { format!("spec.ports[{at}].protocol") } else { target_path.clone() };
+            let meant = near.as_ref().map(|(.., declared)| format!("; did you mean {}?", ask(declared))).unwrap_or_default();
+            let statement = format!("Service {} sends requests to {problem}: it has {has}{meant}", object.name);
+            let value = if matches!(wrong, Wrong::Protocol(..)) { protocol(port.protocol.as_ref()) } else { &value };
+            cause(&object, CauseClass::ServiceMisconfigured, &path, value, statement, confidence)
+        }
+    };
+    cause.proof = needed(needs.iter().copied());
+    cause.proof.push(fact(&object, &target_path, value.clone(), "requests to the Service go to this port of its pods"));
+    for workload in behind.iter().take(3) {
+        let path = format!("{}.containers[*].ports", workload.spec_path);
+        cause.proof.push(fact(&workload.object, &path, declared(&workload.spec), "its containers have these ports"));
+    }
+    let mut concerns: Vec<ObjectRef> = behind.iter().map(|workload| workload.object.clone()).collect();
+    concerns.extend(concerned(needs.iter().copied()));
+    let mut words = super::dependency::words(&object.name, &needs);
+    words.push(value);
+    Finding {
+        concerns,
+        words,
+        recommendations: vec![format!("Let targetPort of Service {} be a port that its pods serve.", object.name)],
+        ..finding(Rule::ServiceBroken, standing, &object, cause)
+    }
+}
+
+fn ports_text(spec: &PodSpec, shown: &str) -> String {
+    if ports(spec).count() == 1 { shown.to_owned() } else { declared(spec) }
+}
+
+/// Traffic that must stay on the node, where a node has clients and no pod of the Service.
+fn local(index: &Index, front: &Front) -> Option<Finding> {
+    let spec = front.service.spec.as_ref()?;
+    if spec.internal_traffic_policy.as_deref() != Some("Local") || front.pods.is_empty() {
+        return None;
+    }
+    let object = of_service(front.service);
+    let serving: BTreeSet<&str> = front.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.node.as_deref()).collect();
+    if serving.is_empty() {
+        return None;
+    }
+    let clients: Vec<&Need> = index.needs(&object.name).iter().filter(|need| need.client.is_some() && need.plain).collect();
+    let (need, pod, node) = clients.iter().find_map(|need| {
+        let mut pods = index.graph.pods.iter().filter(|pod| pod.terminating.is_none() && same(&pod.workload, &need.by));
+        let pod = pods.find(|pod| pod.node.as_deref().is_some_and(|node| !serving.contains(node)))?;
+        Some((*need, pod, pod.node.as_deref()?))
+    })?;
+    let statement = format!(
+        "Service {} has internalTrafficPolicy Local and no ready pod on node {node}, so {} is cut off there; did you mean Cluster?",
+        object.name,
+        need.who()
+    );
+    let mut cause =
+        cause(&object, CauseClass::ServiceMisconfigured, "spec.internalTrafficPolicy", "Local", statement, 0.9);
+    cause.proof = needed([need]);
+    cause.proof.push(fact(&pod.object, "spec.nodeName", node, "the client runs here"));
+    let nodes = serving.iter().copied().take(8).collect::<Vec<_>>().join(", ");
+    cause.proof.push(fact(&object, "spec.internalTrafficPolicy", "Local", "a node sends requests to pods of its own only"));
+    cause.proof.push(fact(&object, "endpoints", nodes, "ready pods are on these nodes"));
+    Some(Finding {
+        concerns: concerned(clients.iter().copied()),
+        words: super::dependency::words(&object.name, &clients),
+        recommendations: vec!["Set internalTrafficPolicy to Cluster, or run a pod of the Service on every node with clients.".into()],
+        // Pods come and go on nodes.
+        hold: 30,
+        ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
+    })
+}

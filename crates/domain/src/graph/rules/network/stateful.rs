@@ -1,0 +1,74 @@
+//! Services that give the pods of StatefulSets their names.
+
+use api::shared::{CauseClass, RootCause, Severity, SignalType};
+
+use super::super::super::{Finding, Standing};
+use super::super::{cause, fact, meant};
+use super::index::Index;
+use super::needs::Need;
+use super::{called, concerned, finding, needed};
+use crate::detection::Rule;
+use crate::graph::query::{named, nearest};
+
+pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
+    let here = &index.graph.namespace;
+    for set in index.graph.workloads.iter().filter(|workload| workload.object.kind == "StatefulSet") {
+        let Some(wanted) = set.service_name.as_deref() else { continue };
+        let service = named("v1", "Service", here, wanted);
+        if let Some(front) = index.front(wanted) {
+            if !front.covers(&set.object) && !front.workloads.is_empty() {
+                out.push(foreign(set, front.workloads.iter().map(|w| called(&w.object)).next().unwrap_or_default(), wanted));
+            }
+            continue;
+        }
+        let needs: Vec<&Need> = index.needs(wanted).iter().collect();
+        // Somebody looks for it: that is found with them.
+        if needs.iter().any(|need| need.plain) {
+            continue;
+        }
+        let names = index.service_names(here);
+        let mine = index.fronts.iter().filter(|front| front.covers(&set.object));
+        let mine = mine.filter_map(|front| front.service.metadata.name.as_deref());
+        let near = nearest(wanted, mine).or_else(|| nearest(wanted, names.iter().copied()));
+        let statement = format!(
+            "{} refers to Service {wanted} by serviceName, which does not exist, so its pods have no names in DNS{}",
+            called(&set.object),
+            meant(near)
+        );
+        let mut cause =
+            cause(&set.object, CauseClass::MissingReference, "spec.serviceName", wanted, statement, 0.9);
+        cause.proof = vec![
+            fact(&set.object, "spec.serviceName", wanted, "its pods are called by this Service"),
+            fact(&service, "metadata.name", "(absent)", "no Service of this name exists in the namespace"),
+        ];
+        cause.proof.extend(needed(needs.iter().copied()));
+        let standing = if near.is_some() || set.desired > 1 { Standing::Outage } else { Standing::Latent };
+        let mut concerns = vec![set.object.clone()];
+        concerns.extend(concerned(needs.iter().copied()));
+        out.push(Finding {
+            concerns,
+            signal: SignalType::ServiceError,
+            severity: Severity::Medium,
+            words: vec![wanted.to_owned(), "serviceName".to_owned()],
+            recommendations: vec![format!("Create the headless Service {wanted} in front of {}.", called(&set.object))],
+            ..finding(Rule::Configuration, standing, &set.object, cause)
+        });
+    }
+}
+
+/// The governing Service selects pods of something else.
+fn foreign(set: &crate::graph::Workload, other: String, wanted: &str) -> Finding {
+    let statement = format!(
+        "Service {wanted}, the serviceName of {}, selects pods of {other} and not its own, so these have no names in DNS",
+        called(&set.object)
+    );
+    let mut cause: RootCause =
+        cause(&set.object, CauseClass::ServiceMisconfigured, "spec.serviceName", wanted, statement, 0.7);
+    cause.proof = vec![fact(&set.object, "spec.serviceName", wanted, "the Service does not select its pods")];
+    Finding {
+        signal: SignalType::ServiceError,
+        concerns: vec![set.object.clone()],
+        words: vec![wanted.to_owned()],
+        ..finding(Rule::Configuration, Standing::Suspect, &set.object, cause)
+    }
+}

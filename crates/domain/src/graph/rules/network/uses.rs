@@ -1,0 +1,207 @@
+//! Addresses that the configuration of workloads names.
+//!
+//! What lives here: which hosts and ports a workload is told to speak to, and where that stands. What does not: whether
+//! that is right (`dependency`), whether it may (`reach`).
+
+use std::collections::{BTreeSet, HashMap};
+
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+
+use super::index::Index;
+use super::names::{self, Form, Mention};
+use super::place::{Place, aliased, asks_cluster, place};
+use super::settings::{self, Setting, Spot, Text};
+use crate::graph::Workload;
+
+/// Addresses that are kept of one workload.
+const MOST: usize = 200;
+
+/// An address that a workload is told.
+#[derive(Clone, Debug)]
+pub(super) struct Use<'g> {
+    /// The workload.
+    pub(super) client: &'g Workload,
+    /// Where it stands.
+    pub(super) spot: Spot,
+    /// Variable, flag or property that holds it; empty for other text.
+    pub(super) variable: String,
+    /// The whole value, or the address alone where the value is a text.
+    pub(super) value: String,
+    /// The address.
+    pub(super) mention: Mention,
+    /// Its port, also from another variable.
+    pub(super) port: Option<u16>,
+    /// Variable that holds the port, when it is another one, and where that stands.
+    pub(super) port_at: Option<(String, Spot)>,
+    /// Whether the value is an address and nothing but that, and its variable is for addresses.
+    pub(super) plain: bool,
+    /// Where it leads.
+    pub(super) place: Place<'g>,
+    /// Whether the pods ask the cluster's DNS with the usual search list.
+    pub(super) asks: bool,
+}
+
+impl Use<'_> {
+    /// `NAME=value`, or the value where it has no name.
+    pub(super) fn words(&self) -> String {
+        let value = super::clip(&self.value, 80);
+        if self.variable.is_empty() { value } else { format!("{}={value}", self.variable.trim_start_matches('-')) }
+    }
+}
+
+/// An address in a text, before it is known where it leads.
+struct Raw {
+    spot: Spot,
+    variable: String,
+    value: String,
+    mention: Mention,
+    port: Option<u16>,
+    port_at: Option<(String, Spot)>,
+    plain: bool,
+}
+
+/// All addresses of all workloads that lead to a Service, or to one that is missing.
+pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
+    let mut files: HashMap<(&str, &str), Vec<Raw>> = HashMap::new();
+    let mut found = Vec::new();
+    for client in &index.graph.workloads {
+        let spec = &*client.spec;
+        let asks = asks_cluster(spec);
+        let mut seen = BTreeSet::new();
+        let mut add = |raw: &Raw| {
+            let key = (raw.mention.host.clone(), raw.port, raw.spot.path.clone());
+            if seen.len() >= MOST || aliased(spec, &raw.mention.host) || !seen.insert(key) {
+                return;
+            }
+            let leads = place(index, &raw.mention.host);
+            let skip = match &leads {
+                Place::Elsewhere => true,
+                // It speaks of itself.
+                Place::Service { namespace, service, .. } => {
+                    let name = service.metadata.name.as_deref().unwrap_or_default();
+                    *namespace == index.graph.namespace
+                        && index.front(name).is_some_and(|front| front.covers(&client.object))
+                }
+                Place::Missing { sure, .. } => !asks && !sure,
+                Place::NoNamespace { .. } => false,
+            };
+            if !skip {
+                found.push(Use {
+                    client,
+                    spot: raw.spot.clone(),
+                    variable: raw.variable.clone(),
+                    value: raw.value.clone(),
+                    mention: raw.mention.clone(),
+                    port: raw.port,
+                    port_at: raw.port_at.clone(),
+                    plain: raw.plain,
+                    place: leads,
+                    asks,
+                });
+            }
+        };
+        for (container, path) in containers(client) {
+            let variables = settings::variables(index, client, container, &path);
+            let (flags, texts) = settings::command_line(client, container, &path, &variables);
+            for raw in settle(&variables).into_iter().chain(settle(&flags)).chain(read(&texts)) {
+                add(&raw);
+            }
+        }
+        for (map, items) in mounted(spec) {
+            let Some(keyed) = index.config_map(map) else { continue };
+            for (key, value) in keyed.values.iter().filter(|(key, _)| items.is_empty() || items.contains(&key.as_str())) {
+                let raws = files.entry((&keyed.object.name, key)).or_insert_with(|| {
+                    let spot = settings::file_spot(&index.graph.namespace, map, key, keyed.touched.clone());
+                    let (properties, texts) = settings::file(&spot, value);
+                    let mut raws = settle(&properties);
+                    raws.extend(read(&texts));
+                    raws
+                });
+                raws.iter().for_each(&mut add);
+            }
+        }
+    }
+    found
+}
+
+/// Containers of a workload with their paths.
+pub(super) fn containers(workload: &Workload) -> impl Iterator<Item = (&Container, String)> {
+    let base = workload.spec_path;
+    let init = workload.spec.init_containers.iter().flatten().enumerate();
+    let main = workload.spec.containers.iter().enumerate();
+    init.map(move |(at, container)| (container, format!("{base}.initContainers[{at}]")))
+        .chain(main.map(move |(at, container)| (container, format!("{base}.containers[{at}]"))))
+}
+
+/// ConfigMaps that are mounted, with the keys that are taken; no keys means all.
+fn mounted(spec: &PodSpec) -> Vec<(&str, Vec<&str>)> {
+    let mut found = Vec::new();
+    for volume in spec.volumes.iter().flatten() {
+        if let Some(source) = &volume.config_map {
+            let items = source.items.iter().flatten().map(|item| item.key.as_str()).collect();
+            found.push((source.name.as_str(), items));
+        }
+        for source in volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten()) {
+            if let Some(source) = &source.config_map {
+                let items = source.items.iter().flatten().map(|item| item.key.as_str()).collect();
+                found.push((source.name.as_str(), items));
+            }
+        }
+    }
+    found
+}
+
+/// Addresses in settings that belong together, so that one may hold the port of another.
+fn settle(group: &[Setting]) -> Vec<Raw> {
+    let by_name: HashMap<String, &Setting> = group.iter().map(|s| (names::normal(&s.name), s)).collect();
+    let mut found = Vec::new();
+    for setting in group.iter().filter(|setting| !names::own(&setting.name)) {
+        let hinted = names::base(&setting.name).is_some();
+        let mut mentions = names::mentions(&setting.value);
+        if mentions.is_empty() && hinted {
+            let parts = setting.value.split([',', ';', ' ']).filter(|part| !part.is_empty());
+            mentions = parts.map(names::bare).collect::<Option<Vec<_>>>().unwrap_or_default();
+        }
+        let pair = names::port_variables(&setting.name)
+            .into_iter()
+            .find_map(|name| Some((*by_name.get(&name)?, by_name.get(&name)?.value.trim().parse::<u16>().ok()?)));
+        let one_word = !setting.value.trim().contains(char::is_whitespace);
+        for mention in mentions {
+            let apart = pair.filter(|_| mention.port.is_none());
+            found.push(Raw {
+                spot: setting.spot.clone(),
+                variable: setting.name.clone(),
+                value: if one_word { setting.value.trim().to_owned() } else { shown(&mention) },
+                port: mention.port.or(apart.map(|(_, port)| port)),
+                port_at: apart.map(|(other, _)| (other.name.clone(), other.spot.clone())),
+                plain: mention.form == Form::Url || (one_word && hinted),
+                mention,
+            });
+        }
+    }
+    found
+}
+
+/// Addresses in other text.
+fn read(texts: &[Text]) -> Vec<Raw> {
+    let mut found = Vec::new();
+    for text in texts {
+        let lines = text.text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        for mention in lines.flat_map(names::mentions) {
+            found.push(Raw {
+                spot: text.spot.clone(),
+                variable: String::new(),
+                value: shown(&mention),
+                port: mention.port,
+                port_at: None,
+                plain: mention.form == Form::Url && !text.prose,
+                mention,
+            });
+        }
+    }
+    found
+}
+
+fn shown(mention: &Mention) -> String {
+    mention.port.map_or_else(|| mention.host.clone(), |port| format!("{}:{port}", mention.host))
+}

@@ -1,0 +1,207 @@
+use std::sync::Arc;
+
+use api::shared::CauseClass;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::diagnosis::NodeRoom;
+use crate::graph::fixture::graph;
+use crate::graph::rules::trial::{on, says};
+
+const GI: i128 = 1024 * 1024 * 1024 * 1000;
+
+fn node(name: &str, labels: Value, change: impl Fn(&mut NodeRoom)) -> NodeRoom {
+    let mut labels: BTreeMap<String, String> = serde_json::from_value(labels).unwrap();
+    labels.insert("kubernetes.io/hostname".into(), name.into());
+    let mut node = NodeRoom {
+        name: name.into(),
+        labels,
+        ready: true,
+        allocatable: [("cpu".to_owned(), 4000), ("memory".to_owned(), 8 * GI), ("pods".to_owned(), 110_000)].into(),
+        requested: [("cpu".to_owned(), 1000), ("memory".to_owned(), 2 * GI), ("pods".to_owned(), 5000)].into(),
+        ..NodeRoom::default()
+    };
+    change(&mut node);
+    node
+}
+
+fn same(name: &str) -> NodeRoom {
+    node(name, json!({}), |_| {})
+}
+
+/// A waiting pod of Deployment web with this spec, other pods as they are, and these nodes.
+fn world(spec: &str, others: &str, nodes: Vec<NodeRoom>) -> Graph {
+    let text = format!(
+        "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: 1
+  selector: {{matchLabels: {{app: web}}}}
+  template: {{metadata: {{labels: {{app: web}}}}, spec: {spec}}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web-1
+  labels: {{app: web}}
+  ownerReferences: [{{apiVersion: apps/v1, kind: Deployment, name: web, uid: u, controller: true}}]
+spec: {spec}
+{others}"
+    );
+    let mut graph = graph(&text);
+    let cluster = crate::graph::Surroundings { nodes, ..(*graph.cluster).clone() };
+    graph.cluster = Arc::new(cluster);
+    graph
+}
+
+fn beside(name: &str, labels: &str, node: &str) -> String {
+    format!("---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {labels}}}\nspec: {{nodeName: {node}, containers: [{{name: a, ports: [{{containerPort: 80, hostPort: 80}}]}}]}}\n")
+}
+
+#[track_caller]
+fn one(graph: &Graph) -> Finding {
+    let mut found = on(placement, graph);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let finding = found.remove(0);
+    assert_eq!((finding.rule, finding.standing, finding.about.name.as_str()), (Rule::Unschedulable, Standing::Suspect, "web"));
+    finding
+}
+
+#[track_caller]
+fn at(finding: &Finding, path: &str, class: CauseClass, advice: &str) {
+    assert_eq!(finding.cause.path.as_deref(), Some(path), "{}", finding.cause.statement);
+    assert_eq!(finding.cause.class, class);
+    assert!(finding.recommendations[0].contains(advice), "{advice:?} not in {:?}", finding.recommendations);
+}
+
+#[test]
+fn room_and_the_smallest_change() {
+    let spec = "{containers: [{name: a, resources: {requests: {memory: 7Gi, cpu: 500m}}}]}";
+    let small = node("n2", json!({}), |n| n.allocatable.insert("memory".into(), 4 * GI).map_or((), drop));
+    let finding = one(&world(spec, "", vec![same("n1"), small]));
+    at(&finding, "spec.template.spec.containers[0].resources.requests.memory", CauseClass::InsufficientResources, "It fits node n1 with 1Gi less memory.");
+    says(&finding, &["request 7Gi memory, and no node has that much free: insufficient memory (n1: memory 7Gi requested, 6Gi free of 8Gi"]);
+    let spec = "{containers: [{name: a, resources: {limits: {nvidia.com/gpu: '2'}}}]}";
+    let finding = one(&world(spec, "", vec![same("n1")]));
+    at(&finding, "spec.template.spec.containers[0].resources.requests.nvidia.com/gpu", CauseClass::InsufficientResources, "no nvidia.com/gpu requested");
+    says(&finding, &["no node offers any nvidia.com/gpu"]);
+    let full = node("n1", json!({}), |n| n.requested.insert("pods".into(), 110_000).map_or((), drop));
+    says(&one(&world("{containers: [{name: a}]}", "", vec![full])), &["too many pods"]);
+}
+
+#[test]
+fn taints_cordons_and_control_planes() {
+    let taint = |key: &str| {
+        let taint = serde_json::from_value(json!({"key": key, "value": "batch", "effect": "NoSchedule"})).unwrap();
+        move |n: &mut NodeRoom| n.taints = vec![Clone::clone(&taint)]
+    };
+    let plane = node("cp", json!({}), taint("node-role.kubernetes.io/control-plane"));
+    let tainted = node("n1", json!({}), taint("dedicated"));
+    let finding = one(&world("{containers: [{name: a}]}", "", vec![plane.clone(), tainted.clone()]));
+    at(&finding, "spec.template.spec.tolerations", CauseClass::UnsatisfiableConstraints, "It fits node n1 with a toleration for dedicated=batch:NoSchedule.");
+    says(&finding, &["Pods of Deployment web do not tolerate the taint dedicated=batch:NoSchedule of node n1"]);
+    let cordoned = node("n1", json!({}), |n| n.cordoned = true);
+    let finding = one(&world("{containers: [{name: a}]}", "", vec![plane, cordoned]));
+    at(&finding, "spec.unschedulable", CauseClass::UnsatisfiableConstraints, "Uncordon node n1");
+    assert_eq!((finding.cause.object.kind.as_str(), finding.cause.object.name.as_str()), ("Node", "n1"));
+    let tolerating = "{tolerations: [{key: dedicated, operator: Exists}], containers: [{name: a}]}";
+    assert!(on(placement, &world(tolerating, "", vec![tainted])).is_empty(), "it fits");
+}
+
+#[test]
+fn selectors_and_affinities_of_nodes() {
+    let finding = one(&world("{nodeSelector: {disk: sdd}, containers: [{name: a}]}", "", vec![node("n1", json!({"disk": "ssd"}), |_| {})]));
+    at(&finding, "spec.template.spec.nodeSelector", CauseClass::UnsatisfiableConstraints, "Correct the nodeSelector");
+    says(&finding, &["asks with its nodeSelector for disk=sdd, which matches no node", "did you mean disk=ssd?"]);
+    let wants = |expression: &str| {
+        format!("{{affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{{matchExpressions: [{expression}]}}]}}}}}}, containers: [{{name: a}}]}}")
+    };
+    let zoned = || vec![node("n1", json!({"zone": "a", "cores": "8"}), |_| {})];
+    let finding = one(&world(&wants("{key: zone, operator: In, values: [b, c]}"), "", zoned()));
+    let path = "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+    at(&finding, path, CauseClass::UnsatisfiableConstraints, "another nodeAffinity");
+    says(&finding, &["asks with its nodeAffinity for zone In [b, c], which matches no node"]);
+    for fits in [
+        "{key: zone, operator: NotIn, values: [b]}",
+        "{key: zone, operator: Exists}",
+        "{key: gone, operator: DoesNotExist}",
+        "{key: cores, operator: Gt, values: ['4']}",
+        "{key: cores, operator: Lt, values: ['16']}",
+    ] {
+        assert!(on(placement, &world(&wants(fits), "", zoned())).is_empty(), "{fits}");
+    }
+}
+
+#[test]
+fn pods_that_must_be_apart_or_together() {
+    let term = |kind: &str, app: &str| {
+        format!("{{affinity: {{{kind}: {{requiredDuringSchedulingIgnoredDuringExecution: [{{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: {app}}}}}}}]}}}}, containers: [{{name: a}}]}}")
+    };
+    let others = beside("web-0", "{app: web}", "n1");
+    let finding = one(&world(&term("podAntiAffinity", "web"), &others, vec![same("n1")]));
+    let path = "spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]";
+    at(&finding, path, CauseClass::UnsatisfiableConstraints, "a podAntiAffinity that is only preferred");
+    says(&finding, &["podAntiAffinity allows one pod with app=web per kubernetes.io/hostname, and pod web-0 is on node n1"]);
+    assert!(on(placement, &world(&term("podAntiAffinity", "web"), &others, vec![same("n1"), same("n2")])).is_empty());
+    let finding = one(&world(&term("podAffinity", "cache"), &others, vec![same("n1"), same("n2")]));
+    says(&finding, &["podAffinity asks for a pod with app=cache in the same kubernetes.io/hostname, and there is none"]);
+    assert!(on(placement, &world(&term("podAffinity", "cache"), &beside("c", "{app: cache}", "n2"), vec![same("n1"), same("n2")])).is_empty());
+    // The first of its own kind may go anywhere.
+    assert!(on(placement, &world(&term("podAffinity", "web"), "", vec![same("n1")])).is_empty());
+}
+
+#[test]
+fn ports_of_the_node_and_spreading() {
+    let spec = "{containers: [{name: a, ports: [{containerPort: 80, hostPort: 80}]}]}";
+    let finding = one(&world(spec, &beside("proxy", "{app: proxy}", "n1"), vec![same("n1")]));
+    at(&finding, "spec.template.spec.containers[0].ports[0].hostPort", CauseClass::UnsatisfiableConstraints, "another hostPort than 80");
+    says(&finding, &["need hostPort 80, which pod proxy has taken on node n1"]);
+    assert!(on(placement, &world(spec, &beside("proxy", "{app: proxy}", "n2"), vec![same("n1"), same("n2")])).is_empty());
+    let spread = "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}], containers: [{name: a}]}";
+    let zones = || vec![node("n1", json!({"zone": "a"}), |_| {}), node("n2", json!({"zone": "b"}), |n| n.cordoned = true)];
+    let finding = one(&world(spread, &beside("web-0", "{app: web}", "n1"), zones()));
+    assert!(finding.cause.path.as_deref() == Some("spec.template.spec.topologySpreadConstraints[0]") || finding.cause.object.kind == "Node", "{finding:?}");
+    assert!(on(placement, &world(spread, "", zones())).is_empty());
+    assert!(on(placement, &world(&spread.replace("DoNotSchedule", "ScheduleAnyway"), &beside("web-0", "{app: web}", "n1"), zones())).is_empty());
+}
+
+#[test]
+fn a_volume_that_is_elsewhere() {
+    let others = "---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {volumeName: pv-1}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-1}
+spec: {nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [gone]}]}]}}}
+";
+    let spec = "{containers: [{name: a}], volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}";
+    let finding = one(&world(spec, others, vec![same("n1")]));
+    at(&finding, "spec.nodeAffinity", CauseClass::StorageUnavailable, "Bring back a node there");
+    assert_eq!(finding.cause.object.kind, "PersistentVolume");
+    says(&finding, &["PersistentVolume pv-1 of their claim data can only be used where kubernetes.io/hostname=gone"]);
+    assert!(on(placement, &world(spec, others, vec![same("gone")])).is_empty());
+}
+
+#[test]
+fn gates_hold_a_pod_on_purpose_and_many_are_judged_once() {
+    let gated = "{schedulingGates: [{name: later}], nodeSelector: {a: b}, containers: [{name: a}]}";
+    assert!(on(placement, &world(gated, "", vec![same("n1")])).is_empty());
+    assert!(on(placement, &world("{nodeSelector: {a: b}, containers: [{name: a}]}", "", vec![])).is_empty());
+    let nodes: Vec<NodeRoom> = (0..500).map(|n| same(&format!("n{n}"))).collect();
+    let mut large = world("{nodeSelector: {a: b}, containers: [{name: a}]}", "", nodes);
+    for n in 0..5000 {
+        let mut pod = large.pods[0].clone();
+        pod.object.name = format!("web-{n}");
+        large.pods.push(pod);
+    }
+    let start = std::time::Instant::now();
+    let finding = one(&large);
+    assert!(finding.cause.statement.len() < 300 && finding.cause.proof.len() <= 12, "{}", finding.cause.statement);
+    assert!(start.elapsed() < std::time::Duration::from_secs(2), "{:?}", start.elapsed());
+}
