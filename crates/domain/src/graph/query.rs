@@ -34,33 +34,47 @@ pub(super) fn has_all(wanted: &BTreeMap<String, String>, labels: &BTreeMap<Strin
 
 /// The name that is nearest to one that is missing; none when nothing is near.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = |other: &&str| {
+    let most = (name.len() / 4).clamp(1, 4);
+    let rank = |other: &'a str| {
         let shared = name.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-        let close = distance(name, other) <= (name.len() / 4).clamp(1, 4);
-        close || (shared * 2 >= name.len() && shared >= 4)
+        let begins = shared * 2 >= name.len() && shared >= 4;
+        let slips = (begins || name.len().abs_diff(other.len()) <= most * 4).then(|| distance(name, other))?;
+        (begins || slips <= most).then_some((slips, other))
     };
-    names.into_iter().filter(|other| *other != name).filter(near).min_by_key(|other| distance(name, other))
+    let others = names.into_iter().filter(|other| *other != name);
+    others.filter_map(rank).min_by_key(|(slips, _)| *slips).map(|(_, other)| other)
 }
 
 /// How many slips of the hand lie between two names: a letter more, less, another, or two neighbours swapped.
 pub(super) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let same = |pairs: &mut dyn Iterator<Item = (&char, &char)>| pairs.take_while(|(a, b)| a == b).count();
+    // What they have in common at both ends costs nothing.
+    let first = same(&mut a.iter().zip(&b));
+    let (a, b) = (a.get(first..).unwrap_or_default(), b.get(first..).unwrap_or_default());
+    let last = same(&mut a.iter().rev().zip(b.iter().rev()));
+    let (a, b) = (a.get(..a.len() - last).unwrap_or_default(), b.get(..b.len() - last).unwrap_or_default());
+    if a.is_empty() || b.is_empty() {
+        return a.len().max(b.len());
+    }
+    let of = |row: &[usize], at: usize| row.get(at).copied().unwrap_or_default();
+    let mut older: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    let mut older: Option<(char, Vec<usize>)> = None;
-    for (i, left) in a.chars().enumerate() {
+    let mut before = None;
+    for (i, left) in a.iter().enumerate() {
         let mut next = vec![i + 1];
         for (j, right) in b.iter().enumerate() {
-            let of = |row: &[usize], at: usize| row.get(at).copied().unwrap_or_default();
-            let mut value = (of(&row, j) + usize::from(left != *right)).min(of(&row, j + 1) + 1).min(of(&next, j) + 1);
-            let swapped = older.as_ref().filter(|(before, _)| before == right);
-            if let Some(((_, old), at)) = swapped.zip(j.checked_sub(1))
-                && b.get(at) == Some(&left)
+            let mut value = (of(&row, j) + usize::from(left != right)).min(of(&row, j + 1) + 1).min(of(&next, j) + 1);
+            if before == Some(right)
+                && let Some(at) = j.checked_sub(1)
+                && b.get(at) == Some(left)
             {
-                value = value.min(of(old, at) + 1);
+                value = value.min(of(&older, at) + 1);
             }
             next.push(value);
         }
-        older = Some((left, std::mem::replace(&mut row, next)));
+        before = Some(left);
+        older = std::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or_default()
 }

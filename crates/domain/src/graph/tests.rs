@@ -55,9 +55,17 @@ fn a_name_that_is_near_is_meant() {
 #[test]
 fn slips_of_the_hand_are_counted() {
     use super::query::distance;
-    for (a, b, slips) in
-        [("", "", 0), ("", "ab", 2), ("ab", "", 2), ("web", "web", 0), ("web", "wbe", 1), ("web", "webb", 1), ("kitten", "sitting", 3), ("ca", "abc", 3), ("ä", "a", 1)]
-    {
+    for (a, b, slips) in [
+        ("", "", 0),
+        ("", "ab", 2),
+        ("ab", "", 2),
+        ("web", "web", 0),
+        ("web", "wbe", 1),
+        ("web", "webb", 1),
+        ("kitten", "sitting", 3),
+        ("ca", "abc", 3),
+        ("ä", "a", 1),
+    ] {
         assert_eq!(distance(a, b), slips, "{a} {b}");
     }
 }

@@ -24,8 +24,11 @@ pub(super) struct Backend {
 /// Backends of an Ingress.
 pub(super) fn of_ingress(ingress: &Ingress) -> Vec<Backend> {
     let Some(spec) = &ingress.spec else { return Vec::new() };
-    let mut found: Vec<Backend> =
-        spec.default_backend.iter().filter_map(|backend| ingress_backend(backend, "spec.defaultBackend", "the rest")).collect();
+    let mut found: Vec<Backend> = spec
+        .default_backend
+        .iter()
+        .filter_map(|backend| ingress_backend(backend, "spec.defaultBackend", "the rest"))
+        .collect();
     for (rule_at, rule) in spec.rules.iter().flatten().enumerate() {
         let host = rule.host.as_deref().unwrap_or("*");
         for (path_at, path) in rule.http.iter().flat_map(|http| &http.paths).enumerate() {

@@ -40,14 +40,7 @@ pub(super) fn slip(a: &str, b: &str) -> bool {
     distance(a, b) <= (a.len().min(b.len()) / 4).clamp(1, 2)
 }
 
-fn missing(
-    index: &Index,
-    namespace: &str,
-    name: &str,
-    needs: &[Need],
-    siblings: &Siblings,
-    out: &mut Vec<Finding>,
-) {
+fn missing(index: &Index, namespace: &str, name: &str, needs: &[Need], siblings: &Siblings, out: &mut Vec<Finding>) {
     let here = namespace == index.graph.namespace;
     let orphan = here.then(|| orphan(index, name)).flatten();
     let sources: BTreeSet<_> =
@@ -73,13 +66,7 @@ fn missing(
 }
 
 /// The Service is gone: workloads and routes agree on its name.
-fn gone(
-    service: &ObjectRef,
-    needs: &[&Need],
-    orphan: Option<&Workload>,
-    near: Option<&str>,
-    sure: bool,
-) -> Finding {
+fn gone(service: &ObjectRef, needs: &[&Need], orphan: Option<&Workload>, near: Option<&str>, sure: bool) -> Finding {
     let route = needs.iter().find(|need| need.client.is_none());
     let plain = needs.iter().find(|need| need.plain).or(needs.first());
     let behind = orphan.map(|w| format!("; the pods of {} have no Service", called(&w.object))).unwrap_or_default();

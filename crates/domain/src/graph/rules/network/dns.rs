@@ -26,70 +26,51 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         by_client.entry((&object.kind, &object.name)).or_default().push(used);
     }
     for uses in by_client.values() {
-        let led = |used: &&&Use| matches!(used.place, Place::Service { .. }) && used.plain && !names::spare(&used.variable);
+        let led =
+            |used: &&&Use| matches!(used.place, Place::Service { .. }) && used.plain && !names::spare(&used.variable);
         let Some(used) = uses.iter().find(led) else { continue };
-        let found = elsewhere(index, used).or_else(|| denied(index, used.client, used, out));
+        let found = elsewhere(used).or_else(|| denied(index, used.client, used, out));
         out.extend(found);
     }
 }
 
 /// The resolver that the pods ask does not know the names of the cluster.
-fn elsewhere(index: &Index, used: &Use) -> Option<Finding> {
+fn elsewhere(used: &Use) -> Option<Finding> {
     if used.asks {
         return None;
     }
     let client = used.client;
     let spec = &client.spec;
-    let own = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
     let config = spec.dns_config.as_ref();
-    let servers: Vec<&str> = config.iter().flat_map(|c| c.nameservers.iter().flatten()).map(String::as_str).collect();
-    let searches = config.is_some_and(|config| config.searches.as_ref().is_some_and(|list| !list.is_empty()));
+    let list = |list: Option<&Vec<String>>| list.is_some_and(|list| !list.is_empty());
+    let servers = list(config.and_then(|config| config.nameservers.as_ref()));
+    let searches = list(config.and_then(|config| config.searches.as_ref()));
     let host = &used.mention.host;
-    let (value, right, why, sure) = match own {
-        "Default" if servers.is_empty() => {
-            ("Default", "ClusterFirst", "so its pods ask the resolver of their node, which does not know it", true)
+    // What else a resolver may know is for those who look at it alone.
+    let (value, why) = match spec.dns_policy.as_deref() {
+        Some("Default") if !servers => {
+            ("Default", "so its pods ask the resolver of their node, which does not know it")
         }
-        "ClusterFirst" if spec.host_network == Some(true) && config.is_none() => (
-            "ClusterFirst",
-            "ClusterFirstWithHostNet",
-            "which on hostNetwork means the resolver of the node, which does not know it",
-            false,
-        ),
-        "None" if !searches && !host.contains('.') => ("None", "ClusterFirst", "and dnsConfig has no searches for a short name", true),
-        "None" if !servers.is_empty() && !servers.iter().any(|server| is_cluster_dns(index, server)) => {
-            ("None", "ClusterFirst", "and dnsConfig names no nameserver of the cluster", false)
-        }
+        Some("None") if !searches && !host.contains('.') => ("None", "and dnsConfig has no searches for a short name"),
         _ => return None,
     };
     let path = format!("{}.dnsPolicy", client.spec_path);
-    let statement =
-        format!("{} looks for {host} with dnsPolicy {value}, {why}; did you mean {right}?", called(&client.object));
-    let mut cause =
-        cause(&client.object, CauseClass::BadConfiguration, &path, value, statement, if sure { 0.88 } else { 0.6 });
+    let statement = format!(
+        "{} looks for {host} with dnsPolicy {value}, {why}; did you mean ClusterFirst?",
+        called(&client.object)
+    );
+    let mut cause = cause(&client.object, CauseClass::BadConfiguration, &path, value, statement, 0.88);
     cause.proof = vec![
         fact(&used.spot.object, &used.spot.path, used.words(), "it looks for a name of the cluster"),
         fact(&client.object, &path, value, "its pods ask this resolver"),
     ];
-    let standing = if sure { Standing::Outage } else { Standing::Suspect };
     Some(Finding {
         signal: SignalType::ServiceError,
         concerns: vec![client.object.clone()],
         words: vec![host.clone(), used.variable.clone()],
-        recommendations: vec![format!("Set dnsPolicy to {right}.")],
-        ..finding(Rule::Configuration, standing, &client.object, cause)
+        recommendations: vec!["Set dnsPolicy to ClusterFirst.".into()],
+        ..finding(Rule::Configuration, Standing::Outage, &client.object, cause)
     })
-}
-
-/// Whether an address is that of the cluster's DNS, as far as that is known.
-fn is_cluster_dns(index: &Index, server: &str) -> bool {
-    // A cache on each node has an address of the link.
-    if server.starts_with("169.254.") {
-        return true;
-    }
-    match index.service_of(DNS_NAMESPACE, DNS_SERVICE).and_then(|service| service.spec.as_ref()) {
-        Some(spec) => spec.cluster_ip.as_deref() == Some(server),
-        None => true,
-    }
 }
 
 /// Policies that let a workload connect and not ask for names.
@@ -113,8 +94,13 @@ fn denied(index: &Index, client: &Workload, used: &Use, known: &[Finding]) -> Op
             numbers.insert(number);
         }
     }
-    let peer =
-        Peer { namespace: DNS_NAMESPACE, labels, complete: false, addresses: &[], who: "the pods of the cluster's DNS" };
+    let peer = Peer {
+        namespace: DNS_NAMESPACE,
+        labels,
+        complete: false,
+        addresses: &[],
+        who: "the pods of the cluster's DNS",
+    };
     let mut denials = None;
     for number in numbers {
         let port = Port { number: Some(number), protocol: "UDP", spec: None };

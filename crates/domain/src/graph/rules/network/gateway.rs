@@ -111,8 +111,7 @@ fn class(index: &Index, gateway: &Value, classes: &[&Arc<Value>]) -> Option<Find
         called(&about),
         meant(near)
     );
-    let mut cause =
-        cause(&about, CauseClass::RouteMisconfigured, "spec.gatewayClassName", wanted, statement, 0.93);
+    let mut cause = cause(&about, CauseClass::RouteMisconfigured, "spec.gatewayClassName", wanted, statement, 0.93);
     let missing = named("gateway.networking.k8s.io/v1", "GatewayClass", "", wanted);
     cause.proof = vec![
         fact(&about, "spec.gatewayClassName", wanted, "only a controller of this class serves it"),
@@ -148,7 +147,8 @@ fn certificates(index: &Index, gateway: &Value, out: &mut Vec<Finding>) {
     for (at, listener) in list(gateway, "/spec/listeners").iter().enumerate() {
         for (number, reference) in list(listener, "/tls/certificateRefs").iter().enumerate() {
             let elsewhere = text(reference, "/namespace").is_some_and(|namespace| namespace != index.graph.namespace);
-            let secret = text(reference, "/kind").unwrap_or("Secret") == "Secret" && text(reference, "/group").is_none();
+            let secret =
+                text(reference, "/kind").unwrap_or("Secret") == "Secret" && text(reference, "/group").is_none();
             let Some(name) = text(reference, "/name").filter(|_| secret && !elsewhere) else { continue };
             let notes = metadata.annotations.iter().flatten();
             let place = tls::Place {
@@ -241,7 +241,8 @@ fn listener(
         && !chosen.is_empty()
         && !chosen.iter().any(|listener| number(listener) == Some(port))
     {
-        let ports: Vec<String> = chosen.iter().filter_map(|listener| number(listener)).map(|port| port.to_string()).collect();
+        let ports: Vec<String> =
+            chosen.iter().filter_map(|listener| number(listener)).map(|port| port.to_string()).collect();
         let statement =
             format!("{} refers to port {port} of {}, which has {} only", called(about), called(&by), ports.join(", "));
         let fact = fact(&by, "spec.listeners[*].port", ports.join(", "), "it listens on these ports");
@@ -255,7 +256,8 @@ fn listener(
             called(&by),
             index.graph.namespace
         );
-        let fact = fact(&by, "spec.listeners[*].allowedRoutes.namespaces", "Selector", "it admits these namespaces only");
+        let fact =
+            fact(&by, "spec.listeners[*].allowedRoutes.namespaces", "Selector", "it admits these namespaces only");
         return Some(unattached(about, path, &by.name, statement, fact, None));
     }
     let hosts: Vec<&str> = list(route, "/spec/hostnames").iter().filter_map(Value::as_str).collect();
@@ -285,7 +287,9 @@ fn admits(index: &Index, listener: &Value) -> bool {
         return true;
     }
     let selector = listener.pointer("/allowedRoutes/namespaces/selector");
-    let Some(selector) = selector.and_then(|selector| serde_json::from_value(selector.clone()).ok()) else { return true };
+    let Some(selector) = selector.and_then(|selector| serde_json::from_value(selector.clone()).ok()) else {
+        return true;
+    };
     // Without the labels of the namespace nobody can tell.
     index.graph.cluster.namespaces.get(&index.graph.namespace).is_none_or(|labels| {
         let mut labels = labels.clone();
@@ -343,7 +347,8 @@ fn conditions<'a>(object: &'a Value, pointer: &str) -> Option<Said<'a>> {
         let reason = text(condition, "/reason").unwrap_or_default();
         // Until a controller has looked, both are so.
         let waits = matches!(reason, "Pending" | "Waiting" | "AddressNotAssigned" | "");
-        let bad = matches!(type_, "Accepted" | "ResolvedRefs" | "Programmed") && text(condition, "/status") == Some("False");
+        let bad =
+            matches!(type_, "Accepted" | "ResolvedRefs" | "Programmed") && text(condition, "/status") == Some("False");
         (bad && !waits).then(|| Said {
             type_,
             reason,
@@ -358,7 +363,9 @@ fn refused(index: &Index, about: &ObjectRef, said: &Said, object: &Value) -> Fin
     let path = match said.reason {
         "NoMatchingListenerHostname" => "spec.hostnames",
         "NoMatchingParent" | "NotAllowedByListeners" => "spec.parentRefs",
-        "BackendNotFound" | "RefNotPermitted" | "InvalidKind" | "UnsupportedProtocol" if is_route(object) => "spec.rules",
+        "BackendNotFound" | "RefNotPermitted" | "InvalidKind" | "UnsupportedProtocol" if is_route(object) => {
+            "spec.rules"
+        }
         "InvalidCertificateRef" | "RefNotPermitted" => "spec.listeners[*].tls.certificateRefs",
         "AddressNotUsable" => "spec.addresses",
         "InvalidParameters" => "spec.infrastructure.parametersRef",
@@ -373,10 +380,16 @@ fn refused(index: &Index, about: &ObjectRef, said: &Said, object: &Value) -> Fin
         clip(said.message.trim_end_matches('.'), 140)
     );
     let mut cause = cause(about, CauseClass::RouteMisconfigured, path, said.reason, statement, 0.8);
-    cause.proof = vec![fact(about, "status.conditions", format!("{}=False {}", said.type_, said.reason), "its controller says so")];
+    cause.proof = vec![fact(
+        about,
+        "status.conditions",
+        format!("{}=False {}", said.type_, said.reason),
+        "its controller says so",
+    )];
     let mut concerns = routes_of(index, &about.name);
     for backend in backend::of_route(object) {
-        concerns.extend(index.front(&backend.service).iter().flat_map(|front| &front.workloads).map(|w| w.object.clone()));
+        concerns
+            .extend(index.front(&backend.service).iter().flat_map(|front| &front.workloads).map(|w| w.object.clone()));
     }
     concerns.retain(|other| other != about);
     concerns.dedup();

@@ -177,7 +177,8 @@ impl<'g> Index<'g> {
             let pods = self.graph.pods.iter().map(|pod| pod.object.name.as_str());
             pods.chain(sets.map(|set| set.object.name.as_str())).collect()
         });
-        names.contains(pod) || pod.rsplit_once('-').is_some_and(|(set, n)| n.parse::<u32>().is_ok() && names.contains(set))
+        names.contains(pod)
+            || pod.rsplit_once('-').is_some_and(|(set, n)| n.parse::<u32>().is_ok() && names.contains(set))
     }
 
     /// Whether everything that makes pods could be read.

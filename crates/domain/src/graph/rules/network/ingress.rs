@@ -56,7 +56,8 @@ fn class(index: &Index, ingress: &Ingress) -> Option<Finding> {
     let classes = &index.graph.cluster.ingress_classes;
     let names = || classes.iter().map(|class| name(&class.metadata));
     let object = object(ingress);
-    let wanted = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref()).filter(|class| !class.is_empty());
+    let wanted =
+        ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref()).filter(|class| !class.is_empty());
     if let Some(wanted) = wanted {
         if names().any(|known| known == wanted) {
             return None;
@@ -74,7 +75,8 @@ fn class(index: &Index, ingress: &Ingress) -> Option<Finding> {
         let mut cause =
             cause(&object, CauseClass::RouteMisconfigured, "spec.ingressClassName", wanted, statement, 0.95);
         let missing = named("networking.k8s.io/v1", "IngressClass", "", wanted);
-        let all = if classes.is_empty() { "none".to_owned() } else { clip(&names().collect::<Vec<_>>().join(", "), 120) };
+        let all =
+            if classes.is_empty() { "none".to_owned() } else { clip(&names().collect::<Vec<_>>().join(", "), 120) };
         cause.proof = vec![
             fact(&object, "spec.ingressClassName", wanted, "only a controller of this class serves it"),
             fact(&missing, "metadata.name", "(absent)", "no IngressClass of this name exists"),
@@ -103,16 +105,22 @@ fn class(index: &Index, ingress: &Ingress) -> Option<Finding> {
     let statement = if classes.is_empty() {
         format!("{} names no IngressClass, and the cluster has none", called(&object))
     } else {
-        format!("{} names no IngressClass, and none is the default, so no controller serves it; did you mean {all}?", called(&object))
+        format!(
+            "{} names no IngressClass, and none is the default, so no controller serves it; did you mean {all}?",
+            called(&object)
+        )
     };
-    let mut cause =
-        cause(&object, CauseClass::RouteMisconfigured, "spec.ingressClassName", "(absent)", statement, 0.7);
+    let mut cause = cause(&object, CauseClass::RouteMisconfigured, "spec.ingressClassName", "(absent)", statement, 0.7);
     cause.proof = vec![
         fact(&object, "spec.ingressClassName", "(absent)", "a controller serves it only when its class is the default"),
         fact(&object, "status.loadBalancer", "(absent)", "no controller has given it an address"),
     ];
     // Some controllers take what has no class; nobody can see that from here.
-    let others = index.graph.ingresses.iter().any(|other| other.spec.as_ref().is_some_and(|spec| spec.ingress_class_name.is_some()));
+    let others = index
+        .graph
+        .ingresses
+        .iter()
+        .any(|other| other.spec.as_ref().is_some_and(|spec| spec.ingress_class_name.is_some()));
     let standing = if others && !classes.is_empty() { Standing::Latent } else { Standing::Suspect };
     Some(Finding {
         concerns: leads_to(index, ingress),

@@ -133,6 +133,5 @@ fn clip(text: &str, most: usize) -> String {
     short
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -73,8 +73,24 @@ const HOLD_HOSTS: &[&str] = &[
 
 /// Words in the name of a variable that is about the process itself, or about no host at all.
 const OWN: &[&str] = &[
-    "LISTEN", "BIND", "PUBLIC", "EXTERNAL", "VIRTUAL", "ADVERTISED", "ALLOWED", "TRUSTED", "NODE", "POD", "IMAGE",
-    "TAG", "VERSION", "REPO", "REPOSITORY", "REGISTRY", "COOKIE", "SELF",
+    "LISTEN",
+    "BIND",
+    "PUBLIC",
+    "EXTERNAL",
+    "VIRTUAL",
+    "ADVERTISED",
+    "ALLOWED",
+    "TRUSTED",
+    "NODE",
+    "POD",
+    "IMAGE",
+    "TAG",
+    "VERSION",
+    "REPO",
+    "REPOSITORY",
+    "REGISTRY",
+    "COOKIE",
+    "SELF",
 ];
 
 /// How plainly an address is one.

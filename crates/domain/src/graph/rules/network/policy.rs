@@ -194,7 +194,9 @@ pub(super) fn refuses_port<'g>(policy: &'g NetworkPolicy, way: Way, port: &Port)
 fn closed(policy: &NetworkPolicy, way: Way) -> Gap {
     let field = way.field();
     let selector = policy.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
-    let all = selector.is_none_or(|s| s.match_labels.iter().flatten().next().is_none() && s.match_expressions.iter().flatten().next().is_none());
+    let all = selector.is_none_or(|s| {
+        s.match_labels.iter().flatten().next().is_none() && s.match_expressions.iter().flatten().next().is_none()
+    });
     let whom = if all { "every pod of the namespace" } else { "these pods" };
     Gap {
         count: usize::MAX,
@@ -246,7 +248,8 @@ fn port_gap(list: &[NetworkPolicyPort], port: &Port, base: &str, way: Way, at: u
     }
     let shown = clip(&list.iter().map(port_words).collect::<Vec<_>>().join(", "), 60);
     let number = port.number.map(|number| number.to_string()).unwrap_or_default();
-    let same = list.iter().position(|allowed| matches!(&allowed.port, Some(IntOrString::Int(n)) if Some(*n) == port.number));
+    let same =
+        list.iter().position(|allowed| matches!(&allowed.port, Some(IntOrString::Int(n)) if Some(*n) == port.number));
     let (path, value, edit) = match same {
         Some(index) => (
             format!("{base}.ports[{index}].protocol"),
@@ -328,7 +331,10 @@ fn peer_gap(graph: &Graph, allowed: &NetworkPolicyPeer, peer: &Peer, path: &str,
             count: 1,
             path: path.to_owned(),
             value: "podSelector".into(),
-            because: format!("{rule} allows pods of its own namespace only, and {} are in {}", peer.who, peer.namespace),
+            because: format!(
+                "{rule} allows pods of its own namespace only, and {} are in {}",
+                peer.who, peer.namespace
+            ),
             edit: format!(
                 "add namespaceSelector {{matchLabels: {{kubernetes.io/metadata.name: {}}}}} to {path}",
                 peer.namespace
@@ -379,7 +385,10 @@ fn selector_gap(
             None if !complete => unknown = true,
             found => {
                 let has = found.map_or_else(|| format!("{whose} no {key}"), |found| format!("{whose} {key}={found}"));
-                let to = found.map_or_else(|| format!("drop {key} from {path}"), |found| format!("set {path}.matchLabels.{key} to {found}"));
+                let to = found.map_or_else(
+                    || format!("drop {key} from {path}"),
+                    |found| format!("set {path}.matchLabels.{key} to {found}"),
+                );
                 gaps.push(Gap {
                     count: 1,
                     path: format!("{path}.matchLabels.{key}"),
@@ -450,7 +459,9 @@ fn within(cidr: &str, address: IpAddr) -> Option<bool> {
     let (network, bits) = cidr.split_once('/')?;
     let bits: u32 = bits.parse().ok()?;
     let (network, address, width) = match (network.parse().ok()?, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (u128::from(u32::from(network)), u128::from(u32::from(address)), 32),
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            (u128::from(u32::from(network)), u128::from(u32::from(address)), 32)
+        }
         (IpAddr::V6(network), IpAddr::V6(address)) => (u128::from(network), u128::from(address), 128),
         _ => return None,
     };

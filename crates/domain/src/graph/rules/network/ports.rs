@@ -118,7 +118,9 @@ fn target(index: &Index, front: &Front, behind: &[&Workload], at: usize, port: &
                 Some((_, other)) => {
                     // A port that is served over both protocols is often declared once.
                     let both = offer::list(front.service).iter().any(|other| {
-                        other.target_port == port.target_port && other.port == port.port && other.protocol != port.protocol
+                        other.target_port == port.target_port
+                            && other.port == port.port
+                            && other.protocol != port.protocol
                     });
                     if both {
                         return None;
@@ -155,14 +157,20 @@ fn meant<'g>(
     for workload in behind {
         for (container_at, container) in workload.spec.containers.iter().enumerate() {
             for (at, declared) in container.ports.iter().flatten().enumerate() {
-                let protocol_fits = matches!(wrong, Wrong::Protocol(..)) || protocol(declared.protocol.as_ref()) == protocol(port.protocol.as_ref());
+                let protocol_fits = matches!(wrong, Wrong::Protocol(..))
+                    || protocol(declared.protocol.as_ref()) == protocol(port.protocol.as_ref());
                 let own_name = declared.name.is_some() && declared.name == port.name;
                 let own_number = declared.container_port == port.port;
-                if !protocol_fits || (taken(declared) && !matches!(wrong, Wrong::Protocol(..))) || (aside(declared) && !own_name) {
+                if !protocol_fits
+                    || (taken(declared) && !matches!(wrong, Wrong::Protocol(..)))
+                    || (aside(declared) && !own_name)
+                {
                     continue;
                 }
                 let apart = match wrong {
-                    Wrong::Name(name) | Wrong::Protocol(name, _) => distance(name, declared.name.as_deref().unwrap_or_default()),
+                    Wrong::Name(name) | Wrong::Protocol(name, _) => {
+                        distance(name, declared.name.as_deref().unwrap_or_default())
+                    }
                     Wrong::Number(number) => distance(&number.to_string(), &declared.container_port.to_string()),
                 };
                 let rank = (!(own_name || own_number), apart);
@@ -189,7 +197,9 @@ fn explain(
     let needs: Vec<&Need> = index.needs(&object.name).iter().collect();
     let silent = behind.iter().any(|w| w.spec.containers.iter().any(|c| c.ports.as_ref().is_none_or(Vec::is_empty)));
     // A pod of an older template may still have the port.
-    let serves_still = front.pods.iter().any(|pod| pod.ready && matches!(wrong, Wrong::Name(name) if ports(&pod.spec).any(|(_, p)| p.name.as_ref() == Some(name))));
+    let serves_still = front.pods.iter().any(|pod| {
+        pod.ready && matches!(wrong, Wrong::Name(name) if ports(&pod.spec).any(|(_, p)| p.name.as_ref() == Some(name)))
+    });
     let standing = match wrong {
         _ if serves_still => Standing::Latent,
         Wrong::Name(_) => Standing::Outage,
@@ -203,8 +213,12 @@ fn explain(
     let blamed = near.as_ref().filter(|(workload, ..)| later(workload.touched.as_ref(), touched.as_ref()));
     let (problem, value, field) = match wrong {
         Wrong::Name(name) => (format!("port {name}, which no container of {who} has"), name.clone(), "name"),
-        Wrong::Number(number) => (format!("port {number}, which no container of {who} declares"), number.to_string(), "containerPort"),
-        Wrong::Protocol(port, _) => (format!("port {port} over another protocol than {who} serves"), port.clone(), "protocol"),
+        Wrong::Number(number) => {
+            (format!("port {number}, which no container of {who} declares"), number.to_string(), "containerPort")
+        }
+        Wrong::Protocol(port, _) => {
+            (format!("port {port} over another protocol than {who} serves"), port.clone(), "protocol")
+        }
     };
     let ask = |declared: &ContainerPort| match wrong {
         Wrong::Name(_) => declared.name.clone().unwrap_or_else(|| declared.container_port.to_string()),
@@ -225,11 +239,23 @@ fn explain(
                 ports_text(&workload.spec, &shown),
                 object.name
             );
-            cause(&workload.object, CauseClass::ServiceMisconfigured, &format!("{path}.{field}"), &shown, statement, confidence)
+            cause(
+                &workload.object,
+                CauseClass::ServiceMisconfigured,
+                &format!("{path}.{field}"),
+                &shown,
+                statement,
+                confidence,
+            )
         }
         None => {
-            let path = if matches!(wrong, Wrong::Protocol(..)) { format!("spec.ports[{at}].protocol") } else { target_path.clone() };
-            let meant = near.as_ref().map(|(.., declared)| format!("; did you mean {}?", ask(declared))).unwrap_or_default();
+            let path = if matches!(wrong, Wrong::Protocol(..)) {
+                format!("spec.ports[{at}].protocol")
+            } else {
+                target_path.clone()
+            };
+            let meant =
+                near.as_ref().map(|(.., declared)| format!("; did you mean {}?", ask(declared))).unwrap_or_default();
             let statement = format!("Service {} sends requests to {problem}: it has {has}{meant}", object.name);
             let value = if matches!(wrong, Wrong::Protocol(..)) { protocol(port.protocol.as_ref()) } else { &value };
             cause(&object, CauseClass::ServiceMisconfigured, &path, value, statement, confidence)
@@ -264,11 +290,13 @@ fn local(index: &Index, front: &Front) -> Option<Finding> {
         return None;
     }
     let object = of_service(front.service);
-    let serving: BTreeSet<&str> = front.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.node.as_deref()).collect();
+    let serving: BTreeSet<&str> =
+        front.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.node.as_deref()).collect();
     if serving.is_empty() {
         return None;
     }
-    let clients: Vec<&Need> = index.needs(&object.name).iter().filter(|need| need.client.is_some() && need.plain).collect();
+    let clients: Vec<&Need> =
+        index.needs(&object.name).iter().filter(|need| need.client.is_some() && need.plain).collect();
     let (need, pod, node) = clients.iter().find_map(|need| {
         let mut pods = index.graph.pods.iter().filter(|pod| pod.terminating.is_none() && same(&pod.workload, &need.by));
         let pod = pods.find(|pod| pod.node.as_deref().is_some_and(|node| !serving.contains(node)))?;
@@ -284,12 +312,19 @@ fn local(index: &Index, front: &Front) -> Option<Finding> {
     cause.proof = needed([need]);
     cause.proof.push(fact(&pod.object, "spec.nodeName", node, "the client runs here"));
     let nodes = serving.iter().copied().take(8).collect::<Vec<_>>().join(", ");
-    cause.proof.push(fact(&object, "spec.internalTrafficPolicy", "Local", "a node sends requests to pods of its own only"));
+    cause.proof.push(fact(
+        &object,
+        "spec.internalTrafficPolicy",
+        "Local",
+        "a node sends requests to pods of its own only",
+    ));
     cause.proof.push(fact(&object, "endpoints", nodes, "ready pods are on these nodes"));
     Some(Finding {
         concerns: concerned(clients.iter().copied()),
         words: super::dependency::words(&object.name, &clients),
-        recommendations: vec!["Set internalTrafficPolicy to Cluster, or run a pod of the Service on every node with clients.".into()],
+        recommendations: vec![
+            "Set internalTrafficPolicy to Cluster, or run a pod of the Service on every node with clients.".into(),
+        ],
         // Pods come and go on nodes.
         hold: 30,
         ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)

@@ -114,9 +114,9 @@ impl<'a, 'g> Solver<'a, 'g> {
     fn of(index: &'a Index<'g>) -> Self {
         let graph = index.graph;
         let blocks = graph.policies.iter().any(|policy| {
-            [Way::Ingress, Way::Egress]
-                .into_iter()
-                .any(|way| policy::rules(policy, way).iter().any(|(peers, _)| peers.iter().any(|p| p.ip_block.is_some())))
+            [Way::Ingress, Way::Egress].into_iter().any(|way| {
+                policy::rules(policy, way).iter().any(|(peers, _)| peers.iter().any(|p| p.ip_block.is_some()))
+            })
         });
         let addresses = if blocks { addresses(index) } else { HashMap::new() };
         Self { index, isolating: HashMap::new(), addresses }
@@ -135,14 +135,22 @@ impl<'a, 'g> Solver<'a, 'g> {
     }
 
     /// Whether a workload may connect to the pods behind a Service.
-    fn between(&mut self, client: &'g Workload, need: &Need<'g>, namespace: &str, service: &'g Service) -> Option<Denied<'g>> {
+    fn between(
+        &mut self,
+        client: &'g Workload,
+        need: &Need<'g>,
+        namespace: &str,
+        service: &'g Service,
+    ) -> Option<Denied<'g>> {
         // Policies do not hold for pods in the network of their node.
         if client.spec.host_network == Some(true) {
             return None;
         }
         let here = namespace == self.index.graph.namespace;
         let servers: Vec<&'g Workload> = match self.index.front(name(&service.metadata)).filter(|_| here) {
-            Some(front) => front.workloads.iter().copied().filter(|w| w.desired > 0 && w.spec.host_network != Some(true)).collect(),
+            Some(front) => {
+                front.workloads.iter().copied().filter(|w| w.desired > 0 && w.spec.host_network != Some(true)).collect()
+            }
             None => Vec::new(),
         };
         if here && servers.is_empty() {
@@ -205,19 +213,21 @@ impl<'a, 'g> Solver<'a, 'g> {
         let none = BTreeMap::new();
         let who = format!("pods of Service {} of namespace {namespace}", name(&service.metadata));
         // The pods have at least the labels that the Service selects them by.
-        let peer = Peer {
-            namespace,
-            labels: selector(service).unwrap_or(&none),
-            complete: false,
-            addresses: &[],
-            who: &who,
-        };
+        let peer =
+            Peer { namespace, labels: selector(service).unwrap_or(&none), complete: false, addresses: &[], who: &who };
         let number = port.elsewhere();
         let at = Port { number, protocol: port.protocol(), spec: None };
         let verdict = policy::decide(self.index.graph, &policies, Way::Egress, &peer, &at);
         let Verdict::Denied(denials) = verdict else { return None };
         let what = format!("Service {} of namespace {namespace}", name(&service.metadata));
-        let connection = Connection { need, way: Way::Egress, subject: client, other: None, what, number: number.unwrap_or_default() };
+        let connection = Connection {
+            need,
+            way: Way::Egress,
+            subject: client,
+            other: None,
+            what,
+            number: number.unwrap_or_default(),
+        };
         self.denied(&connection, &denials, &peer, &at, service)
     }
 
@@ -232,7 +242,8 @@ impl<'a, 'g> Solver<'a, 'g> {
         let none = BTreeMap::new();
         // Nobody knows where the controller runs: whatever allows somebody this port may mean it.
         let at = Port { number: Some(number), protocol: port.protocol(), spec: Some(&server.spec) };
-        let peer = Peer { namespace: "", labels: &none, complete: false, addresses: &[], who: "pods of its controller" };
+        let peer =
+            Peer { namespace: "", labels: &none, complete: false, addresses: &[], who: "pods of its controller" };
         let denials: Option<Vec<Denial>> =
             policies.iter().map(|policy| policy::refuses_port(policy, Way::Ingress, &at)).collect();
         let denials = denials.filter(|denials| !denials.is_empty())?;
@@ -250,9 +261,12 @@ impl<'a, 'g> Solver<'a, 'g> {
         service: &Service,
     ) -> Option<Denied<'g>> {
         let Connection { need, way, subject, other, what, number } = connection;
-        let slipped = self.index.graph.policies.iter().find_map(|policy| {
-            Some((&**policy, self.misses(policy, subject, *way, peer, port)?))
-        });
+        let slipped = self
+            .index
+            .graph
+            .policies
+            .iter()
+            .find_map(|policy| Some((&**policy, self.misses(policy, subject, *way, peer, port)?)));
         let (policy, gap) = match slipped {
             Some(found) => found,
             None => {
@@ -290,12 +304,22 @@ impl<'a, 'g> Solver<'a, 'g> {
         };
         let selects = format!("it selects the pods of {} for {}", called(&subject.object), way.field());
         cause.proof = vec![
-            fact(&crate::graph::query::of_service(service), "spec.ports", number.to_string(), "requests go to this port of the pods"),
+            fact(
+                &crate::graph::query::of_service(service),
+                "spec.ports",
+                number.to_string(),
+                "requests go to this port of the pods",
+            ),
             fact(&object, &gap.path, gap.value.clone(), &selects),
             fact(&subject.object, "labels", shown(&subject.pod_labels), "its pods have these labels"),
         ];
         if let Some(other) = other {
-            cause.proof.push(fact(&other.object, "labels", shown(&other.pod_labels), "the pods at the other end have these"));
+            cause.proof.push(fact(
+                &other.object,
+                "labels",
+                shown(&other.pod_labels),
+                "the pods at the other end have these",
+            ));
         }
         for denial in rest.take(6) {
             cause.ruled_out.push(ruled_out(
@@ -320,7 +344,8 @@ impl<'a, 'g> Solver<'a, 'g> {
     /// A policy that would allow the connection, and that by a slip in its podSelector selects no pods at all.
     fn misses(&self, policy: &'g NetworkPolicy, subject: &Workload, way: Way, peer: &Peer, port: &Port) -> Option<Gap> {
         let selector = policy.spec.as_ref()?.pod_selector.as_ref()?;
-        let wanted = selector.match_labels.as_ref().filter(|_| selector.match_expressions.iter().flatten().next().is_none())?;
+        let wanted =
+            selector.match_labels.as_ref().filter(|_| selector.match_expressions.iter().flatten().next().is_none())?;
         if self.index.graph.workloads.iter().any(|workload| selects(selector, &workload.pod_labels)) {
             return None;
         }
@@ -333,7 +358,10 @@ impl<'a, 'g> Solver<'a, 'g> {
             count: 1,
             path: format!("spec.podSelector.matchLabels.{key}"),
             value: want.clone(),
-            because: format!("podSelector wants {key}={want} and selects no pods, while {} has {key}={found}", called(&subject.object)),
+            because: format!(
+                "podSelector wants {key}={want} and selects no pods, while {} has {key}={found}",
+                called(&subject.object)
+            ),
             edit: format!("set spec.podSelector.matchLabels.{key} to {found}"),
             label: None,
         })
@@ -446,8 +474,13 @@ fn addresses<'g>(index: &Index<'g>) -> HashMap<(&'g str, &'g str), Vec<IpAddr>> 
     let mut by_pod: HashMap<&str, Vec<IpAddr>> = HashMap::new();
     for slice in &graph.slices {
         for endpoint in &slice.endpoints {
-            let Some(pod) = endpoint.target_ref.as_ref().and_then(|reference| reference.name.as_deref()) else { continue };
-            by_pod.entry(pod).or_default().extend(endpoint.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok()));
+            let Some(pod) = endpoint.target_ref.as_ref().and_then(|reference| reference.name.as_deref()) else {
+                continue;
+            };
+            by_pod
+                .entry(pod)
+                .or_default()
+                .extend(endpoint.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok()));
         }
     }
     let mut found: HashMap<(&str, &str), Option<Vec<IpAddr>>> = HashMap::new();

@@ -82,7 +82,8 @@ fn nothing(index: &Index, service: &Service, wanted: &BTreeMap<String, String>) 
     found.concerns = concerns;
     found.concerns.extend(concerned(all.iter().copied()));
     found.words = super::dependency::words(&object.name, &all);
-    found.recommendations = vec![format!("Let the selector of Service {} be labels of the pods that it is for.", object.name)];
+    found.recommendations =
+        vec![format!("Let the selector of Service {} be labels of the pods that it is for.", object.name)];
     found
 }
 
@@ -144,7 +145,12 @@ fn mismatch(
     };
     cause.proof = vec![
         fact(object, "spec.selector", shown(wanted), "no pod and no pod template has these labels"),
-        fact(&workload.object, &label_path, found.unwrap_or("(absent)"), "this is the workload whose labels are nearest"),
+        fact(
+            &workload.object,
+            &label_path,
+            found.unwrap_or("(absent)"),
+            "this is the workload whose labels are nearest",
+        ),
     ];
     let touched = Touch::of(&service.metadata);
     for (touch, changed) in [(&touched, object), (&workload.touched, &workload.object)] {
@@ -169,7 +175,8 @@ fn workload_at_fault(service: &Service, workload: &Workload, (key, want, found):
     let touched = Touch::of(&service.metadata);
     let after = later(workload.touched.as_ref(), touched.as_ref());
     let fixed = workload.selector.as_ref().is_some_and(|selector| {
-        let equal = selector.match_labels.iter().flatten().any(|(fixed, value)| fixed == key && Some(value.as_str()) == found);
+        let equal =
+            selector.match_labels.iter().flatten().any(|(fixed, value)| fixed == key && Some(value.as_str()) == found);
         equal && selects(selector, &workload.pod_labels)
     });
     if !fixed {
@@ -199,7 +206,8 @@ fn near<'a>(index: &'a Index, service: &str, wanted: &'a BTreeMap<String, String
         if !(named || besides || each(slip) || (orphan && each(is_near))) {
             continue;
         }
-        let apart = differ.iter().map(|(_, want, found)| crate::graph::query::distance(want, found.unwrap_or_default())).sum();
+        let apart =
+            differ.iter().map(|(_, want, found)| crate::graph::query::distance(want, found.unwrap_or_default())).sum();
         let rank = (differ.len(), !orphan, !named, apart);
         if best.as_ref().is_none_or(|(known, _)| rank < *known) {
             best = Some((rank, Near { workload, differ, orphan }));
@@ -242,14 +250,23 @@ fn at_rest(index: &Index, front: &Front) -> Option<Finding> {
     );
     let mut cause = cause(&first.object, CauseClass::ScaledToZero, "spec.replicas", "0", statement, 0.93);
     cause.proof = needed(needed_by.iter().copied());
-    cause.proof.push(fact(&object, "spec.selector", shown(selector(front.service)?), "it selects pods of this workload only"));
+    cause.proof.push(fact(
+        &object,
+        "spec.selector",
+        shown(selector(front.service)?),
+        "it selects pods of this workload only",
+    ));
     cause.proof.push(fact(&first.object, "spec.replicas", "0", "no pod is wanted"));
     let mut concerns: Vec<ObjectRef> = front.workloads.iter().map(|workload| workload.object.clone()).collect();
     concerns.extend(concerned(needs.iter().copied()));
     Some(Finding {
         concerns,
         words: super::dependency::words(&object.name, &needs),
-        recommendations: vec![format!("Scale {} up, or let nobody need Service {}.", called(&first.object), object.name)],
+        recommendations: vec![format!(
+            "Scale {} up, or let nobody need Service {}.",
+            called(&first.object),
+            object.name
+        )],
         ..finding(Rule::ScaledToZero, standing, &object, cause)
     })
 }
@@ -305,7 +322,10 @@ fn too_much(front: &Front, wanted: &BTreeMap<String, String>) -> Option<Finding>
         return Some(Finding {
             concerns: vec![right.object.clone(), stranger.object.clone()],
             words: vec![object.name.clone(), number.to_string()],
-            recommendations: vec![format!("Add a label to the selector that only pods of {} have.", called(&right.object))],
+            recommendations: vec![format!(
+                "Add a label to the selector that only pods of {} have.",
+                called(&right.object)
+            )],
             ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
         });
     }

@@ -76,8 +76,7 @@ fn setting(index: &Index, client: &Workload, variable: &EnvVar, path: &str) -> O
     if source.is_some() {
         return None;
     }
-    let spot =
-        Spot { object: client.object.clone(), path: format!("{path}.value"), touched: client.touched.clone() };
+    let spot = Spot { object: client.object.clone(), path: format!("{path}.value"), touched: client.touched.clone() };
     Some(Setting { name: variable.name.clone(), value: variable.value.clone()?, spot })
 }
 
@@ -98,11 +97,8 @@ pub(super) fn command_line(
     };
     let mut words = list("command", &container.command);
     words.extend(list("args", &container.args));
-    let spot = |path: &str| Spot {
-        object: client.object.clone(),
-        path: path.to_owned(),
-        touched: client.touched.clone(),
-    };
+    let spot =
+        |path: &str| Spot { object: client.object.clone(), path: path.to_owned(), touched: client.touched.clone() };
     let (mut flags, mut texts) = (Vec::new(), Vec::new());
     let mut words = words.into_iter().peekable();
     while let Some((path, word)) = words.next() {

@@ -17,7 +17,11 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         let service = named("v1", "Service", here, wanted);
         if let Some(front) = index.front(wanted) {
             if !front.covers(&set.object) && !front.workloads.is_empty() {
-                out.push(foreign(set, front.workloads.iter().map(|w| called(&w.object)).next().unwrap_or_default(), wanted));
+                out.push(foreign(
+                    set,
+                    front.workloads.iter().map(|w| called(&w.object)).next().unwrap_or_default(),
+                    wanted,
+                ));
             }
             continue;
         }
@@ -35,8 +39,7 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
             called(&set.object),
             meant(near)
         );
-        let mut cause =
-            cause(&set.object, CauseClass::MissingReference, "spec.serviceName", wanted, statement, 0.9);
+        let mut cause = cause(&set.object, CauseClass::MissingReference, "spec.serviceName", wanted, statement, 0.9);
         cause.proof = vec![
             fact(&set.object, "spec.serviceName", wanted, "its pods are called by this Service"),
             fact(&service, "metadata.name", "(absent)", "no Service of this name exists in the namespace"),

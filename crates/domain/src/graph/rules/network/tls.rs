@@ -71,7 +71,9 @@ pub(super) fn check(index: &Index, place: &Place) -> Option<Finding> {
 /// Whether a controller of certificates makes the Secrets of an Ingress.
 fn managed(ingress: &Ingress) -> bool {
     let mut keys = ingress.metadata.annotations.iter().flatten().map(|(key, _)| key.as_str());
-    keys.any(|key| key.starts_with("cert-manager.io/") || key.starts_with("certmanager.k8s.io/") || key == "kubernetes.io/tls-acme")
+    keys.any(|key| {
+        key.starts_with("cert-manager.io/") || key.starts_with("certmanager.k8s.io/") || key == "kubernetes.io/tls-acme"
+    })
 }
 
 /// Whether a certificate object says that it will be put into a Secret.
@@ -141,7 +143,10 @@ fn form(secret: &Keyed, place: &Place) -> Option<Finding> {
         fact(&secret.object, "data", has, "it has these keys"),
     ];
     Some(Finding {
-        recommendations: vec![format!("Store the certificate in Secret {} as tls.crt and its key as tls.key.", place.secret)],
+        recommendations: vec![format!(
+            "Store the certificate in Secret {} as tls.crt and its key as tls.key.",
+            place.secret
+        )],
         ..found(place, Standing::Outage, cause)
     })
 }
@@ -186,9 +191,5 @@ fn names(secret: &Keyed, place: &Place) -> Option<Finding> {
 fn found(place: &Place, standing: Standing, cause: api::shared::RootCause) -> Finding {
     let mut words: Vec<String> = place.hosts.iter().take(16).map(|host| (*host).to_owned()).collect();
     words.push(place.secret.to_owned());
-    Finding {
-        concerns: place.concerns.clone(),
-        words,
-        ..finding(Rule::RouteBroken, standing, place.by, cause)
-    }
+    Finding { concerns: place.concerns.clone(), words, ..finding(Rule::RouteBroken, standing, place.by, cause) }
 }

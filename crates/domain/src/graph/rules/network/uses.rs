@@ -109,7 +109,8 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
         }
         for (map, items) in mounted(spec) {
             let Some(keyed) = index.config_map(map) else { continue };
-            for (key, value) in keyed.values.iter().filter(|(key, _)| items.is_empty() || items.contains(&key.as_str())) {
+            for (key, value) in keyed.values.iter().filter(|(key, _)| items.is_empty() || items.contains(&key.as_str()))
+            {
                 let raws = files.entry((&keyed.object.name, key)).or_insert_with(|| {
                     let spot = settings::file_spot(&index.graph.namespace, map, key, keyed.touched.clone());
                     let (properties, texts) = settings::file(&spot, value);

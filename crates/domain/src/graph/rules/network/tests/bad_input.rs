@@ -143,7 +143,8 @@ proptest! {
 
 #[test]
 fn values_that_grow_and_names_that_go_round() {
-    let env: Vec<Value> = (0..200).map(|n| json!({"name": format!("V{n}"), "value": format!("$(V{})$(V{})x", n - 1, n - 1)})).collect();
+    let env: Vec<Value> =
+        (0..200).map(|n| json!({"name": format!("V{n}"), "value": format!("$(V{})$(V{})x", n - 1, n - 1)})).collect();
     let hosts: Vec<String> = (0..5_000).map(|n| format!("http://h{n}:80")).collect();
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "big"}, "spec": {
         "replicas": 1, "selector": {}, "template": {"metadata": {"labels": {"app": "big"}}, "spec": {"containers": [

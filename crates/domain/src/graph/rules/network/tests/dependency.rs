@@ -48,13 +48,19 @@ fn names_of_the_world_are_left_alone() {
     ] {
         silent(&client("web", "PARTNER_URL", value));
     }
-    for (variable, value) in
-        [("HOSTNAME", "web-1"), ("SERVER_HOST", "frontend"), ("IMAGE", "postgres:16"), ("MODE", "standalone"), ("PUBLIC_URL", "http://front")]
-    {
+    for (variable, value) in [
+        ("HOSTNAME", "web-1"),
+        ("SERVER_HOST", "frontend"),
+        ("IMAGE", "postgres:16"),
+        ("MODE", "standalone"),
+        ("PUBLIC_URL", "http://front"),
+    ] {
         silent(&client("web", variable, value));
     }
-    let aliased = client("web", "PARTNER_URL", "http://partner.shop.svc:80")
-        .replace("      containers:", "      hostAliases: [{ip: 10.0.0.1, hostnames: [partner.shop.svc]}]\n      containers:");
+    let aliased = client("web", "PARTNER_URL", "http://partner.shop.svc:80").replace(
+        "      containers:",
+        "      hostAliases: [{ip: 10.0.0.1, hostnames: [partner.shop.svc]}]\n      containers:",
+    );
     silent(&aliased.split("---\napiVersion: v1\nkind: Pod").next().unwrap().to_owned());
 }
 
@@ -78,7 +84,9 @@ fn a_config_map_is_where_it_stands() {
     let with = |value: &str| {
         server("db", 5432)
             + &service("db", "db", 5432, "5432")
-            + &format!("---\nkind: ConfigMap\napiVersion: v1\nmetadata: {{name: settings}}\ndata: {{DB_HOST: '{value}', DB_PORT: '5432'}}\n")
+            + &format!(
+                "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {{name: settings}}\ndata: {{DB_HOST: '{value}', DB_PORT: '5432'}}\n"
+            )
             + &running("web", "containers:\n- name: main\n  image: i\n  envFrom: [{configMapRef: {name: settings}}]")
     };
     silent(&with("db"));
@@ -91,8 +99,11 @@ fn a_config_map_is_where_it_stands() {
     says(&found, &["DB_PORT=5433", "Service db", "5432"]);
     // As a file.
     let file = |line: &str| {
-        server("db", 5432) + &service("db", "db", 5432, "5432")
-            + &format!("---\nkind: ConfigMap\napiVersion: v1\nmetadata: {{name: files}}\ndata:\n  app.properties: |\n    # http://old:1\n    {line}\n")
+        server("db", 5432)
+            + &service("db", "db", 5432, "5432")
+            + &format!(
+                "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {{name: files}}\ndata:\n  app.properties: |\n    # http://old:1\n    {line}\n"
+            )
             + &running("web", "containers:\n- {name: main, image: i}\nvolumes:\n- {name: v, configMap: {name: files}}")
     };
     silent(&file("spring.datasource.url=jdbc:postgresql://db:5432/shop"));
@@ -109,7 +120,9 @@ fn a_port_that_the_service_does_not_offer() {
     assert_eq!(at(&found), ("Deployment", "web", "spec.template.spec.containers[0].env[0].value"));
     says(&found, &["CATALOG_URL", "port 8080", "did you mean 80?"]);
     // Two ask for the same port, and it was the Service that changed.
-    let moved = text.clone() + &client("web", "CATALOG_URL", "http://catalog:8080") + &ingress("shop", "catalog", "{number: 8080}");
+    let moved = text.clone()
+        + &client("web", "CATALOG_URL", "http://catalog:8080")
+        + &ingress("shop", "catalog", "{number: 8080}");
     let found = outage(&moved);
     assert_eq!(at(&found), ("Service", "catalog", "spec.ports[0].port"));
     let one = text.clone() + &client("web", "CATALOG_URL", "http://catalog:8080");
@@ -123,7 +136,15 @@ fn a_port_that_the_service_does_not_offer() {
     // Names of headless Services lead to the pods, which have more ports than the Service says.
     silent(&(text.replace("10.0.0.9", "None") + &client("web", "CATALOG_URL", "http://catalog:8080")));
     // A port in a pair of flags.
-    let flags = |port: &str| text.clone() + &running("web", &format!("containers:\n- name: main\n  image: i\n  args: [--catalog-host=catalog, --catalog-port, '{port}']"));
+    let flags = |port: &str| {
+        text.clone()
+            + &running(
+                "web",
+                &format!(
+                    "containers:\n- name: main\n  image: i\n  args: [--catalog-host=catalog, --catalog-port, '{port}']"
+                ),
+            )
+    };
     silent(&flags("80"));
     let found = outage(&flags("81"));
     assert_eq!(at(&found).2, "spec.template.spec.containers[0].args[2]");
@@ -137,12 +158,16 @@ fn a_service_that_is_gone_is_the_cause_not_those_who_need_it() {
     let found = outage(&text);
     assert_eq!(at(&found), ("Service", "cart", "metadata.name"));
     says(&found, &["Service cart does not exist", "Deployment web"]);
-    let routed = server("cart", 8080) + &ingress("shop", "cart", "{number: 80}") + &client("web", "CART_URL", "http://cart:80");
+    let routed =
+        server("cart", 8080) + &ingress("shop", "cart", "{number: 80}") + &client("web", "CART_URL", "http://cart:80");
     let found = outage(&routed);
     assert_eq!((at(&found).0, found.about.kind.as_str()), ("Service", "Ingress"));
     assert!(found.concerns.iter().any(|c| c.name == "web"));
     // Telemetry that nobody has installed, wanted by two.
-    quiet(&(client("a", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317") + &client("b", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")));
+    quiet(
+        &(client("a", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
+            + &client("b", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")),
+    );
 }
 
 #[test]
@@ -150,7 +175,12 @@ fn scripts_are_read_with_their_variables() {
     let text = server("cart", 8080) + &service("cart", "cart", 80, "http");
     let script = |line: &str| {
         text.clone()
-            + &running("web", &format!("containers:\n- name: main\n  image: i\n  command: [sh, -c, '{line}']\n  env: [{{name: WHERE, value: cart.shop.svc}}]"))
+            + &running(
+                "web",
+                &format!(
+                    "containers:\n- name: main\n  image: i\n  command: [sh, -c, '{line}']\n  env: [{{name: WHERE, value: cart.shop.svc}}]"
+                ),
+            )
     };
     silent(&script("wget -qO- http://$WHERE:80/ && wget http://$NOWHERE:99/"));
     let found = quiet(&script("wget -qO- http://${WHERE}:81/"));
@@ -161,7 +191,13 @@ fn scripts_are_read_with_their_variables() {
 fn pods_that_ask_the_resolver_of_the_node() {
     let text = server("cart", 8080) + &service("cart", "cart", 80, "http");
     let with = |policy: &str| {
-        text.clone() + &running("web", &format!("{policy}\ncontainers:\n- name: main\n  image: i\n  env: [{{name: CART_URL, value: 'http://cart:80'}}]"))
+        text.clone()
+            + &running(
+                "web",
+                &format!(
+                    "{policy}\ncontainers:\n- name: main\n  image: i\n  env: [{{name: CART_URL, value: 'http://cart:80'}}]"
+                ),
+            )
     };
     let found = outage(&with("dnsPolicy: Default"));
     assert_eq!(at(&found), ("Deployment", "web", "spec.template.spec.dnsPolicy"));

@@ -43,8 +43,16 @@ const GOOD: &str = "{name: web, port: 80}";
 
 #[test]
 fn a_gateway_and_a_route_that_fit() {
-    silent(&(web() + &gateway("edge", "", "") + &route("{name: front, sectionName: web}", GOOD, "hostnames: [a.example.org]")));
-    silent(&(web() + &gateway("edge", ", hostname: '*.example.org'", "") + &route("{name: front}", GOOD, "hostnames: [a.example.org]")));
+    silent(
+        &(web()
+            + &gateway("edge", "", "")
+            + &route("{name: front, sectionName: web}", GOOD, "hostnames: [a.example.org]")),
+    );
+    silent(
+        &(web()
+            + &gateway("edge", ", hostname: '*.example.org'", "")
+            + &route("{name: front}", GOOD, "hostnames: [a.example.org]")),
+    );
     // The Gateway of another namespace cannot be seen.
     silent(&(web() + &route("{name: shared, namespace: infra}", GOOD, "")));
 }
@@ -66,7 +74,11 @@ fn names_that_lead_nowhere() {
         assert_eq!(at(&found), ("HTTPRoute", "shop", path));
         says(&found, &[words]);
     }
-    let found = outage(&(web() + &gateway("edge", ", hostname: b.example.org", "") + &route("{name: front}", GOOD, "hostnames: [a.example.org]")));
+    let found = outage(
+        &(web()
+            + &gateway("edge", ", hostname: b.example.org", "")
+            + &route("{name: front}", GOOD, "hostnames: [a.example.org]")),
+    );
     assert_eq!(at(&found).2, "spec.hostnames");
     for (backend, path, words) in [
         ("{name: wbe, port: 80}", "spec.rules[0].backendRefs[0].name", "did you mean web?"),
@@ -83,7 +95,9 @@ fn a_namespace_that_a_listener_does_not_admit() {
     let selecting = ", allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {exposed: 'yes'}}}}";
     let with = |labels: &str| {
         format!("---\nkind: Namespace\napiVersion: v1\nmetadata: {{name: shop, labels: {labels}}}\n")
-            + &web() + &gateway("edge", selecting, "") + &route("{name: front}", GOOD, "")
+            + &web()
+            + &gateway("edge", selecting, "")
+            + &route("{name: front}", GOOD, "")
     };
     silent(&with("{exposed: 'yes'}"));
     says(&outage(&with("{}")), &["not admitted", "allowedRoutes"]);
@@ -92,7 +106,14 @@ fn a_namespace_that_a_listener_does_not_admit() {
 #[test]
 fn what_a_controller_says_counts_only_for_the_object_as_it_is() {
     let bad = |generation: i64, reason: &str| {
-        web() + &gateway("edge", "", &format!("conditions: [{{type: Accepted, status: 'False', reason: {reason}, message: 'port 80 is taken.', observedGeneration: {generation}}}]"))
+        web()
+            + &gateway(
+                "edge",
+                "",
+                &format!(
+                    "conditions: [{{type: Accepted, status: 'False', reason: {reason}, message: 'port 80 is taken.', observedGeneration: {generation}}}]"
+                ),
+            )
     };
     let found = outage(&bad(2, "ListenersNotValid"));
     assert_eq!(at(&found), ("Gateway", "front", "spec.listeners"));

@@ -38,7 +38,8 @@ fn a_class_that_does_not_exist() {
     assert!(found.concerns.iter().any(|c| c.name == "web"));
     // None set: a controller may take it all the same.
     assert_eq!(quiet(&(web() + &classed("", ""))).len(), 1);
-    let default = EDGE.replace("{name: edge}", "{name: other, annotations: {ingressclass.kubernetes.io/is-default-class: 'true'}}");
+    let default = EDGE
+        .replace("{name: edge}", "{name: other, annotations: {ingressclass.kubernetes.io/is-default-class: 'true'}}");
     silent(&(web() + &default + &classed("", "")));
 }
 
@@ -70,12 +71,16 @@ fn a_port_of_a_backend_that_is_missing() {
     let found = outage(&changed(&moved, "Service", "web", 1, 9));
     assert_eq!(at(&found), ("Service", "web", "spec.ports[0].port"));
     // Another name for a host elsewhere has no ports.
-    silent(&(ingress("front", "out", "{number: 443}") + "---\nkind: Service\napiVersion: v1\nmetadata: {name: out}\nspec: {type: ExternalName, externalName: a.example.org}\n"));
+    silent(
+        &(ingress("front", "out", "{number: 443}")
+            + "---\nkind: Service\napiVersion: v1\nmetadata: {name: out}\nspec: {type: ExternalName, externalName: a.example.org}\n"),
+    );
 }
 
 #[test]
 fn a_backend_without_pods_is_a_fault_of_the_service() {
-    let found = outage(&(server("web", 8080) + &service("web", "wbe", 80, "http") + &ingress("front", "web", "{number: 80}")));
+    let found =
+        outage(&(server("web", 8080) + &service("web", "wbe", 80, "http") + &ingress("front", "web", "{number: 80}")));
     assert_eq!(at(&found).0, "Service");
     assert!(found.concerns.iter().any(|c| c.kind == "Ingress"), "{:?}", found.concerns);
     assert_eq!(found.severity, api::shared::Severity::High);
@@ -103,14 +108,21 @@ fn a_tls_secret_that_is_missing_or_of_another_form() {
     assert_eq!(at(&found), ("Secret", "front-cert", "data.tls.crt"));
     says(&found, &["has no tls.crt and no tls.key", "cert.pem"]);
     // Somebody will make it.
-    quiet(&tls("front-cert").replace("{name: front}", "{name: front, annotations: {cert-manager.io/cluster-issuer: le}}"));
-    quiet(&(tls("front-cert") + "---\napiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\nspec: {secretName: front-cert}\n"));
+    quiet(
+        &tls("front-cert").replace("{name: front}", "{name: front, annotations: {cert-manager.io/cluster-issuer: le}}"),
+    );
+    quiet(
+        &(tls("front-cert")
+            + "---\napiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\nspec: {secretName: front-cert}\n"),
+    );
 }
 
 #[test]
 fn a_certificate_for_other_names() {
     let look = |names: &[&str]| {
-        let mut graph = crate::graph::fixture::graph(&(tls("cert") + &secret("cert", "kubernetes.io/tls", "{tls.crt: a, tls.key: b}")));
+        let mut graph = crate::graph::fixture::graph(
+            &(tls("cert") + &secret("cert", "kubernetes.io/tls", "{tls.crt: a, tls.key: b}")),
+        );
         graph.secrets[0].certificate = Some(Certificate {
             not_before: jiff::Timestamp::UNIX_EPOCH,
             not_after: jiff::Timestamp::MAX,
@@ -134,10 +146,17 @@ fn a_certificate_for_other_names() {
 #[test]
 fn two_claims_are_a_suspicion() {
     let two = |other: &str| {
-        server("web", 8080) + &service("web", "web", 80, "http") + &server("api", 8080) + &service("api", "api", 80, "http")
-            + &ingress("a", "web", "{number: 80}") + &ingress("b", other, "{number: 80}")
+        server("web", 8080)
+            + &service("web", "web", 80, "http")
+            + &server("api", 8080)
+            + &service("api", "api", 80, "http")
+            + &ingress("a", "web", "{number: 80}")
+            + &ingress("b", other, "{number: 80}")
     };
     assert_eq!(quiet(&two("api")).len(), 1);
     silent(&two("web"));
-    silent(&two("api").replace("{kubernetes.io/ingress.class: edge}", "{kubernetes.io/ingress.class: edge, nginx.ingress.kubernetes.io/canary: 'true'}"));
+    silent(&two("api").replace(
+        "{kubernetes.io/ingress.class: edge}",
+        "{kubernetes.io/ingress.class: edge, nginx.ingress.kubernetes.io/canary: 'true'}",
+    ));
 }

@@ -14,7 +14,24 @@ fn addresses_in_text() {
     assert_eq!(read("db:5432"), vec![("db".to_owned(), Some(5432), Form::HostPort)]);
     assert_eq!(read("a-0.a:9092,a-1.a:9092").len(), 2);
     assert_eq!(read("mongodb://m-0.m:27017,m-1.m:27017/db").len(), 2);
-    for nothing in ["", ":", "://", "http://", "file:///etc/x", "s3://bucket", "http://web:port", "http://$H:80", "12:30", "a:0", "a:70000", "http://[::1]:80", "http://-a", "a_b:80", "localhost:80", "Port:80"] {
+    for nothing in [
+        "",
+        ":",
+        "://",
+        "http://",
+        "file:///etc/x",
+        "s3://bucket",
+        "http://web:port",
+        "http://$H:80",
+        "12:30",
+        "a:0",
+        "a:70000",
+        "http://[::1]:80",
+        "http://-a",
+        "a_b:80",
+        "localhost:80",
+        "Port:80",
+    ] {
         assert_eq!(read(nothing), Vec::new(), "{nothing}");
     }
     assert_eq!(bare(" cart ").map(|m| m.host).as_deref(), Some("cart"));

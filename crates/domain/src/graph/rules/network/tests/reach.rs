@@ -10,7 +10,10 @@ fn policy(name: &str, spec: &str) -> String {
 }
 
 fn admit(name: &str, from: &str, ports: &str) -> String {
-    policy(name, &format!("{{podSelector: {{matchLabels: {{app: db}}}}, ingress: [{{from: [{from}], ports: [{ports}]}}]}}"))
+    policy(
+        name,
+        &format!("{{podSelector: {{matchLabels: {{app: db}}}}, ingress: [{{from: [{from}], ports: [{ports}]}}]}}"),
+    )
 }
 
 const FROM_WEB: &str = "{podSelector: {matchLabels: {app: web}}}";
@@ -24,7 +27,11 @@ fn what_is_allowed_or_not_needed_is_silent() {
     silent(&(shop() + &policy("closed", CLOSED) + &admit("in", FROM_WEB, "{port: 5000, endPort: 6000}")));
     silent(&(shop() + &policy("closed", CLOSED) + &admit("in", "{namespaceSelector: {}}", "")));
     silent(&(shop() + &policy("closed", CLOSED) + &admit("in", "{ipBlock: {cidr: 0.0.0.0/0}}", "")));
-    silent(&(shop() + &policy("closed", CLOSED) + &admit("in", "{podSelector: {matchExpressions: [{key: app, operator: In, values: [web, api]}]}}", "")));
+    silent(
+        &(shop()
+            + &policy("closed", CLOSED)
+            + &admit("in", "{podSelector: {matchExpressions: [{key: app, operator: In, values: [web, api]}]}}", "")),
+    );
     // Nobody is known to need it.
     silent(&(server("db", 5432) + &service("db", "db", 5432, "5432") + &policy("closed", CLOSED)));
     // Addresses that are not known.
@@ -36,7 +43,13 @@ fn a_policy_that_closes_the_namespace() {
     let found = outage(&(shop() + &policy("closed", CLOSED)));
     assert_eq!(at(&found), ("NetworkPolicy", "closed", "spec.ingress"));
     assert_eq!((found.cause.class, found.about.name.as_str()), (api::shared::CauseClass::NetworkDenied, "web"));
-    says(&found, &["Deployment web (DB_ADDR=db:5432) is denied port 5432 of Deployment db by NetworkPolicy closed", "allows no ingress"]);
+    says(
+        &found,
+        &[
+            "Deployment web (DB_ADDR=db:5432) is denied port 5432 of Deployment db by NetworkPolicy closed",
+            "allows no ingress",
+        ],
+    );
     assert!(found.concerns.iter().any(|c| c.name == "db"));
     assert!(found.words.contains(&"5432".to_owned()));
 }
@@ -50,10 +63,12 @@ fn a_label_that_does_not_match() {
     assert!(found.recommendations[0].contains("matchLabels.app to web"));
     assert_eq!(found.cause.ruled_out.len(), 1);
     // It is meant for something else: the one that closes is at fault.
-    let found = outage(&(closed.clone() + &admit("other", "{podSelector: {matchLabels: {app: exporter}}}", "{port: 5432}")));
+    let found =
+        outage(&(closed.clone() + &admit("other", "{podSelector: {matchLabels: {app: exporter}}}", "{port: 5432}")));
     assert_eq!(at(&found).1, "closed");
     // It is the label of the pods that went away.
-    let labelled = |text: String| text.replace("metadata: {labels: {app: web}}", "metadata: {labels: {app: web, zone: blue}}");
+    let labelled =
+        |text: String| text.replace("metadata: {labels: {app: web}}", "metadata: {labels: {app: web, zone: blue}}");
     let text = labelled(closed) + &admit("in", "{podSelector: {matchLabels: {zone: green}}}", "{port: 5432}");
     let text = changed(&changed(&text, "Deployment", "web", 1, 9), "NetworkPolicy", "in", 1, 1);
     let text = changed(&text, "NetworkPolicy", "closed", 1, 1);
@@ -81,7 +96,9 @@ fn a_namespace_that_does_not_match() {
     let space = "---\nkind: Namespace\napiVersion: v1\nmetadata: {name: shop, labels: {team: shop}}\n";
     let text = space.to_owned() + &shop();
     silent(&(text.clone() + &admit("in", "{namespaceSelector: {matchLabels: {team: shop}}}", "")));
-    silent(&(text.clone() + &admit("in", "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}", "")));
+    silent(
+        &(text.clone() + &admit("in", "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}", "")),
+    );
     let found = outage(&(text + &admit("in", "{namespaceSelector: {matchLabels: {team: shoop}}}", "")));
     assert_eq!(at(&found).2, "spec.ingress[0].from[0].namespaceSelector.matchLabels.team");
     says(&found, &["namespaces with team=shoop", "namespace shop has team=shop"]);
@@ -116,11 +133,21 @@ fn dns_that_was_forgotten() {
     // TCP is what a port without protocol means.
     let found = outage(&(shop() + &leave(&format!("{to_db}, {}", DNS.replace(", protocol: UDP", "")))));
     assert_eq!(at(&found).2, "spec.egress[1].ports[0].protocol");
-    for good in ["{ports: [{port: 53, protocol: UDP}]}", "{to: [{ipBlock: {cidr: 10.96.0.10/32}}]}", "{to: [{namespaceSelector: {}}]}", DNS] {
+    for good in [
+        "{ports: [{port: 53, protocol: UDP}]}",
+        "{to: [{ipBlock: {cidr: 10.96.0.10/32}}]}",
+        "{to: [{namespaceSelector: {}}]}",
+        DNS,
+    ] {
         silent(&(shop() + &leave(&format!("{to_db}, {good}"))));
     }
     // Nothing is looked for by name.
-    silent(&(running("web", "containers:\n- {name: main, image: i}") + &leave(to_db) + &server("db", 5432) + &service("db", "db", 5432, "5432")));
+    silent(
+        &(running("web", "containers:\n- {name: main, image: i}")
+            + &leave(to_db)
+            + &server("db", 5432)
+            + &service("db", "db", 5432, "5432")),
+    );
 }
 
 #[test]
@@ -153,13 +180,15 @@ fn a_route_to_pods_that_admit_nobody() {
     let text = server("web", 8080) + &service("web", "web", 80, "http") + &ingress("front", "web", "{number: 80}");
     let found = outage(&(text.clone() + &policy("closed", CLOSED)));
     assert_eq!((at(&found).1, found.about.kind.as_str()), ("closed", "Ingress"));
-    let somebody = admit("in", "{namespaceSelector: {matchLabels: {a: b}}}", "{port: 8080}").replace("app: db", "app: web");
+    let somebody =
+        admit("in", "{namespaceSelector: {matchLabels: {a: b}}}", "{port: 8080}").replace("app: db", "app: web");
     silent(&(text + &policy("closed", CLOSED) + &somebody));
 }
 
 #[test]
 fn what_is_only_a_hint_is_a_suspicion() {
-    let text = server("db", 5432) + &service("db", "db", 5432, "5432")
+    let text = server("db", 5432)
+        + &service("db", "db", 5432, "5432")
         + &running("web", "containers:\n- name: main\n  image: i\n  command: [sh, -c, 'sleep 1; wget http://db:5432']");
     let found = quiet(&(text + &policy("closed", CLOSED)));
     assert!(found.iter().any(|f| f.cause.object.name == "closed"), "{}", said(&found));
@@ -168,6 +197,7 @@ fn what_is_only_a_hint_is_a_suspicion() {
 #[test]
 fn one_policy_against_many_is_one_finding() {
     let clients: String = (0..5).map(|n| client(&format!("web-{n}"), "DB_ADDR", "db:5432")).collect();
-    let found = outage(&(server("db", 5432) + &service("db", "db", 5432, "5432") + &clients + &policy("closed", CLOSED)));
+    let found =
+        outage(&(server("db", 5432) + &service("db", "db", 5432, "5432") + &clients + &policy("closed", CLOSED)));
     assert_eq!(found.concerns.len(), 6, "{:?}", found.concerns);
 }

@@ -42,7 +42,8 @@ fn a_later_change_of_a_workload_does_not_make_a_fixed_label_its_fault() {
 
 #[test]
 fn a_service_whose_pods_are_gone_says_so() {
-    let found = outage(&(server("web", 8080) + &service("web", "web", 80, "http") + &service("cart", "cart", 80, "8080")));
+    let found =
+        outage(&(server("web", 8080) + &service("web", "web", 80, "http") + &service("cart", "cart", 80, "8080")));
     assert_eq!(at(&found), ("Service", "cart", "spec.selector.app"));
     says(&found, &["Service cart selects no pods", "app=cart"]);
     assert_eq!(found.severity, api::shared::Severity::Medium);
@@ -50,7 +51,8 @@ fn a_service_whose_pods_are_gone_says_so() {
 
 #[test]
 fn services_that_are_meant_to_have_no_pods_are_left_alone() {
-    silent("
+    silent(
+        "
 kind: Service
 apiVersion: v1
 metadata: {name: outside}
@@ -60,9 +62,12 @@ kind: Service
 apiVersion: v1
 metadata: {name: by-hand}
 spec: {ports: [{port: 5432}]}
-");
+",
+    );
     // A preview of the next version, a replica that a controller labels, a Service that an operator owns.
-    let twins = server("web", 8080) + &service("web", "web", 80, "http") + "---
+    let twins = server("web", 8080)
+        + &service("web", "web", 80, "http")
+        + "---
 kind: Service
 apiVersion: v1
 metadata: {name: web-preview}
@@ -184,8 +189,11 @@ spec:
 #[test]
 fn a_selector_that_takes_in_strangers() {
     let both = |wanted: &str| {
-        let label = |text: String| text.replace("{app: web}", "{app: web, part: shop}").replace("{app: db}", "{app: db, part: shop}");
-        label(server("web", 8080)) + &label(server("db", 5432))
+        let label = |text: String| {
+            text.replace("{app: web}", "{app: web, part: shop}").replace("{app: db}", "{app: db, part: shop}")
+        };
+        label(server("web", 8080))
+            + &label(server("db", 5432))
             + &service("web", "web", 80, "8080").replace("{app: web}", wanted)
             + &service("db", "db", 5432, "5432")
     };
@@ -224,9 +232,11 @@ spec:
 
 #[test]
 fn traffic_that_stays_on_a_node_without_pods() {
-    let on = |text: String, node: &str| text.replacen("\n  containers", &format!("\n  nodeName: {node}\n  containers"), 1);
+    let on =
+        |text: String, node: &str| text.replacen("\n  containers", &format!("\n  nodeName: {node}\n  containers"), 1);
     let local = service("cart", "cart", 80, "http").replace("clusterIP", "internalTrafficPolicy: Local\n  clusterIP");
-    let text = |node: &str| on(server("cart", 8080), "a") + &local + &on(client("web", "CART_URL", "http://cart"), node);
+    let text =
+        |node: &str| on(server("cart", 8080), "a") + &local + &on(client("web", "CART_URL", "http://cart"), node);
     let found = outage(&text("b"));
     assert_eq!(at(&found), ("Service", "cart", "spec.internalTrafficPolicy"));
     silent(&text("a"));
