@@ -2,7 +2,10 @@
 
 mod book;
 mod healthy;
+mod job;
 mod rules;
+
+use api::shared::{ObjectRef, Severity};
 
 use super::fixtures::*;
 use super::*;

@@ -2,7 +2,14 @@
 
 mod crash;
 mod faults;
+mod field;
+mod job;
+mod kills;
 mod odd;
+mod placing;
+mod refused;
+mod start;
+mod suspect;
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::CauseClass;

@@ -1,0 +1,209 @@
+//! Containers that end from outside: over a probe, over their memory, over nothing.
+
+use super::*;
+
+/// A container that was killed twice, with an event of its liveness probe.
+fn killed(container: Value, before: Value, message: &str) -> Evidence {
+    let p = pod("new", "r2")
+        .spec(container.clone())
+        .ended(40, 60, 137, "Error")
+        .last(1, 30, 137, "Error")
+        .restarts(2)
+        .event("Unhealthy", message, 6, 10, 58);
+    evidence(revisions(container, before, [p]), 61)
+}
+
+fn alive(path: &str, port: i64) -> Value {
+    with(
+        container(),
+        "/livenessProbe",
+        json!({"httpGet": {"path": path, "port": port}, "periodSeconds": 5, "failureThreshold": 3}),
+    )
+}
+
+const L: &str = "spec.template.spec.containers[0].livenessProbe";
+
+#[test]
+fn a_liveness_probe_that_kills() {
+    let e = killed(
+        alive("/healthz", 8080),
+        alive("/healthz", 8080),
+        "Liveness probe failed: HTTP probe failed with statuscode: 404",
+    );
+    assert!(e.symptom.message.contains("is killed by its liveness probe again and again"), "{}", e.symptom.message);
+    let found = at_second(&e, 61);
+    assert_eq!(
+        (found.cause.class, found.cause.path.as_deref()),
+        (CauseClass::ProbeMismatch, Some(format!("{L}.httpGet.path").as_str()))
+    );
+    assert_eq!(
+        found.cause.statement,
+        "Container web of Deployment web is killed again and again by its liveness probe (HTTP /healthz on port 8080), which always fails: the container does not serve /healthz (statuscode: 404); another probe asks /ready"
+    );
+    let refused = "Liveness probe failed: Get \"http://10.0.0.5:9090/healthz\": dial tcp 10.0.0.5:9090: connect: connection refused";
+    let e = killed(alive("/healthz", 9090), alive("/healthz", 8080), refused);
+    let found = at_second(&e, 61);
+    assert_eq!(found.cause.path.as_deref(), Some(format!("{L}.httpGet.port").as_str()));
+    assert!(found.cause.statement.contains("the container declares port 8080"), "{}", found.cause.statement);
+    proposes(&found, "RollbackDeployment", &[("toRevision", "1")]);
+    let exec = with(
+        container(),
+        "/livenessProbe",
+        json!({"exec": {"command": ["crul", "localhost"]}, "failureThreshold": 3, "periodSeconds": 5}),
+    );
+    let e = killed(
+        exec.clone(),
+        exec,
+        "Liveness probe errored: rpc error: exec: \"crul\": executable file not found in $PATH",
+    );
+    let found = at_second(&e, 61);
+    assert_eq!(found.cause.path.as_deref(), Some(format!("{L}.exec.command").as_str()));
+    assert!(
+        found
+            .cause
+            .statement
+            .contains("its command names crul, which does not exist in the container; did you mean curl?"),
+        "{}",
+        found.cause.statement
+    );
+}
+
+#[test]
+fn a_start_that_is_slower_than_its_probe_allows() {
+    let refused =
+        "Liveness probe failed: Get \"http://10.0.0.5:8080/\": dial tcp 10.0.0.5:8080: connect: connection refused";
+    let mut e = killed(alive("/", 8080), alive("/", 8080), refused);
+    let found = at_second(&e, 61);
+    assert_eq!(
+        found.cause.path.as_deref(),
+        Some(format!("{L}.initialDelaySeconds").as_str()),
+        "{}",
+        found.cause.statement
+    );
+    // Another pod shows how long it takes.
+    e.view.pods.push(pod("slow", "r2").made(-900).running_since(-900).ready_since(-840).done());
+    let found = at_second(&e, 61);
+    assert!(
+        found.cause.statement.contains("it gives a start 15 s, and other pods needed 60 s"),
+        "{}",
+        found.cause.statement
+    );
+    assert!(found.cause.confidence > 0.9);
+    // The delay was shortened by the last revision.
+    let before = with(alive("/", 8080), "/livenessProbe/initialDelaySeconds", json!(60));
+    let found = at_second(&killed(alive("/", 8080), before, refused), 61);
+    assert!(
+        found.cause.statement.ends_with("; revision 2 has initialDelaySeconds 0, revision 1 had 60"),
+        "{}",
+        found.cause.statement
+    );
+    proposes(&found, "RollbackDeployment", &[("toRevision", "1")]);
+    let startup = with(
+        container(),
+        "/startupProbe",
+        json!({"tcpSocket": {"port": 8080}, "periodSeconds": 2, "failureThreshold": 3}),
+    );
+    let e =
+        killed(startup.clone(), startup, "Startup probe failed: dial tcp 10.0.0.5:8080: connect: connection refused");
+    let found = at_second(&e, 61);
+    assert!(found.cause.statement.contains("by its startup probe (TCP on port 8080)"), "{}", found.cause.statement);
+}
+
+#[test]
+fn a_crash_of_its_own_is_no_kill() {
+    // It exits by itself, and its probe fails meanwhile because it does not listen yet.
+    let refused = "Liveness probe failed: dial tcp 10.0.0.5:8080: connect: connection refused";
+    let container = alive("/", 8080);
+    let p = pod("p", "r2").spec(container.clone()).ended(40, 42, 1, "Error").last(1, 3, 1, "Error").restarts(2).event(
+        "Unhealthy",
+        refused,
+        4,
+        2,
+        41,
+    );
+    let e = told(evidence(revisions(container.clone(), container.clone(), [p]), 43), &["panic: nil map"]);
+    let found = at_second(&e, 43);
+    assert!(found.cause.statement.contains("panic: nil map"), "{}", found.cause.statement);
+    // A kill that no probe asked for.
+    let p = pod("p", "r2").spec(container.clone()).ended(40, 42, 137, "Error").last(1, 3, 137, "Error").restarts(2);
+    let found = at_second(&evidence(revisions(container.clone(), container, [p]), 43), 43);
+    assert!(found.cause.statement.contains("it was killed (SIGKILL)"), "{}", found.cause.statement);
+}
+
+#[test]
+fn a_probe_that_speaks_the_wrong_protocol_or_has_no_time() {
+    let of = |container: Value, message: &str| {
+        let p = pod("new", "r2").spec(container.clone()).not_ready_since(0).running_since(1).event(
+            "Unhealthy",
+            message,
+            3,
+            6,
+            16,
+        );
+        at_second(&evidence(revisions(container.clone(), container, [p]), 60), 60).cause
+    };
+    let https = with(container(), "/readinessProbe/httpGet/scheme", json!("HTTPS"));
+    let cause = of(
+        https,
+        "Readiness probe failed: Get \"https://10.0.0.5:8080/ready\": http: server gave HTTP response to HTTPS client",
+    );
+    assert!(cause.path.as_deref().unwrap().ends_with("readinessProbe.httpGet.scheme"));
+    assert!(
+        cause.statement.ends_with("always fails: it asks with HTTPS, and the container answers with HTTP"),
+        "{}",
+        cause.statement
+    );
+    let slow = "Readiness probe failed: Get \"http://10.0.0.5:8080/ready\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+    let cause = of(container(), slow);
+    assert!(cause.path.as_deref().unwrap().ends_with("readinessProbe.timeoutSeconds"));
+    let silent =
+        with(container(), "/readinessProbe", json!({"exec": {"command": ["sh", "-c", "exit 1"]}, "periodSeconds": 5}));
+    let cause = of(silent, "Readiness probe failed: ");
+    assert_eq!(
+        cause.statement,
+        "Container web of Deployment web never becomes ready: its readiness probe (command \"sh -c exit 1\") always fails: its command ends with an error"
+    );
+    assert!(cause.path.as_deref().unwrap().ends_with("readinessProbe.exec.command"));
+}
+
+#[test]
+fn a_log_that_says_where_it_listens_corrects_a_probe() {
+    let bare = with(container(), "/ports", json!([]));
+    let refused = "Readiness probe failed: Get \"http://10.0.0.5:8080/ready\": dial tcp 10.0.0.5:8080: connect: connection refused";
+    let p =
+        pod("new", "r2").spec(bare.clone()).not_ready_since(0).running_since(1).event("Unhealthy", refused, 3, 6, 16);
+    let e = told(evidence(revisions(bare.clone(), bare, [p]), 60), &["orders serves on port 8081"]);
+    let found = at_second(&e, 60);
+    assert!(
+        found
+            .cause
+            .statement
+            .ends_with("always fails: connection refused, while its log says that it listens on port 8081"),
+        "{}",
+        found.cause.statement
+    );
+    assert_eq!(found.cause.class, CauseClass::ProbeMismatch);
+}
+
+#[test]
+fn a_heap_that_is_larger_than_the_limit() {
+    let java = with(env(&[("JAVA_TOOL_OPTIONS", "-Xmx512m")]), "/resources", json!({"limits": {"memory": "256Mi"}}));
+    let p = pod("p", "r2").spec(java.clone()).ended(1, 30, 137, "OOMKilled").restarts(1);
+    let found = at_second(&evidence(revisions(java.clone(), java, [p]), 31), 31);
+    assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.containers[0].env[JAVA_TOOL_OPTIONS].value"));
+    assert_eq!(
+        found.cause.statement,
+        "Container web of Deployment web was OOMKilled 29 s after its start: env JAVA_TOOL_OPTIONS allows a heap of -Xmx512m, and its memory limit is 256Mi"
+    );
+}
+
+#[test]
+fn a_container_that_is_done_at_once() {
+    let p = pod("p", "r2").made(-90_000).ended(3, 4, 0, "Completed").last(1, 2, 0, "Completed").restarts(1);
+    let found = at_second(&evidence(revisions(container(), container(), [p]), 5), 5);
+    assert!(
+        found.cause.statement.contains("exit code 0, 1 restart): it ends without an error instead of running on"),
+        "{}",
+        found.cause.statement
+    );
+}

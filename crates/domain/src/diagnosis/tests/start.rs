@@ -1,0 +1,103 @@
+//! Containers that cannot be started: the field that the runtime's message is about.
+
+use super::*;
+
+fn refused(container: Value, message: &str) -> Evidence {
+    let p = pod("p", "r2")
+        .spec(container.clone())
+        .ended(1, 1, 128, "StartError")
+        .set("/status/containerStatuses/0/state/terminated/message", json!(message));
+    evidence(revisions(container.clone(), container, [p]), 5)
+}
+
+const RUNC: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
+
+#[test]
+fn commands() {
+    let of = |command: Value, message: &str| {
+        at_second(&refused(with(container(), "/command", command), &format!("{RUNC}{message}")), 5).cause
+    };
+    let cause = of(json!(["mkdri", "-p", "/x"]), "exec: \"mkdri\": executable file not found in $PATH: unknown");
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].command[0]"));
+    assert_eq!(cause.value.as_deref(), Some("mkdri"));
+    assert_eq!(
+        cause.statement,
+        "Container web of Deployment web cannot be started: its command names mkdri, an executable that does not exist in its image; did you mean mkdir?"
+    );
+    assert_eq!(cause.class, CauseClass::BadConfiguration);
+    let cause = of(json!(["/app/run.sh"]), "exec: \"/app/run.sh\": permission denied: unknown");
+    assert!(
+        cause.statement.ends_with("its command names /app/run.sh, which may not be executed"),
+        "{}",
+        cause.statement
+    );
+    let cause =
+        of(json!(["/app/run.sh"]), "exec: \"/app/run.sh\": stat /app/run.sh: no such file or directory: unknown");
+    assert!(cause.statement.contains("/app/run.sh, an executable that does not exist"), "{}", cause.statement);
+    let cause = of(json!(["/app/run"]), "exec /app/run: exec format error");
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].image"));
+    let cause = at_second(
+        &refused(
+            with(container(), "/args", json!(["serv"])),
+            &format!("{RUNC}exec: \"serv\": executable file not found in $PATH"),
+        ),
+        5,
+    )
+    .cause;
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].args[0]"));
+}
+
+#[test]
+fn an_init_container_of_a_bare_pod() {
+    let broken = json!({"name": "unpack", "image": "busybox", "command": ["mkdri", "-p", "/x"]});
+    let status = json!([{"name": "unpack", "image": "busybox", "imageID": "", "ready": false, "restartCount": 1, "state": {"terminated": {"exitCode": 128, "reason": "StartError", "message": format!("{RUNC}exec: \"mkdri\": executable file not found in $PATH: unknown"), "startedAt": at(2).to_string(), "finishedAt": at(2).to_string()}}}]);
+    let p = pod("tiles", "")
+        .phase("Pending")
+        .set("/spec/initContainers", json!([broken]))
+        .set("/status/initContainerStatuses", status)
+        .waiting("PodInitializing", "");
+    let mut v = WorkloadView { revisions: vec![], current: None, desired: 1, ..view([p]) };
+    v.workload = ObjectRef { kind: "Pod".into(), name: "tiles".into(), ..v.workload };
+    let found = at_second(&evidence(v, 5), 5);
+    assert_eq!((found.cause.object.kind.as_str(), found.cause.object.name.as_str()), ("Pod", "tiles"));
+    assert_eq!(found.cause.path.as_deref(), Some("spec.initContainers[0].command[0]"));
+    assert!(
+        found
+            .cause
+            .statement
+            .starts_with("Init container unpack of Pod tiles cannot be started: its command names mkdri"),
+        "{}",
+        found.cause.statement
+    );
+}
+
+#[test]
+fn security_folders_and_mounts() {
+    let of = |container: Value, message: &str| at_second(&refused(container, message), 5).cause;
+    let cause = of(
+        with(container(), "/securityContext", json!({"runAsNonRoot": true})),
+        "container has runAsNonRoot and image will run as root",
+    );
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].securityContext.runAsNonRoot"));
+    let cause = of(
+        container(),
+        "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root",
+    );
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.securityContext.runAsNonRoot"));
+    let cause = of(
+        with(container(), "/workingDir", json!("/srv/ap")),
+        &format!("{RUNC}chdir to cwd (\"/srv/ap\") set in config.json failed: no such file or directory: unknown"),
+    );
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].workingDir"));
+    assert!(cause.statement.contains("workingDir /srv/ap does not exist in the image"), "{}", cause.statement);
+    let sub = with(
+        container(),
+        "/volumeMounts",
+        json!([{"name": "conf", "mountPath": "/etc/app.conf", "subPath": "app.conf"}]),
+    );
+    let cause = of(sub, "failed to prepare subPath for volumeMount \"conf\" of container \"web\"");
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].volumeMounts[0].subPath"));
+    // What nobody has seen before is told as it is.
+    let cause = of(container(), "the moon is in the wrong phase");
+    assert!(cause.statement.contains("the moon is in the wrong phase"), "{}", cause.statement);
+}

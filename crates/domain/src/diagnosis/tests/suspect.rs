@@ -1,0 +1,148 @@
+//! What is wrong around a workload explains its symptom where the log speaks of it, and only there.
+
+use super::*;
+use crate::graph::{Finding, Standing};
+
+fn finding(name: &str, class: CauseClass, statement: &str, words: &[&str]) -> Finding {
+    let object =
+        ObjectRef { kind: "Service".into(), name: name.into(), namespace: Some("shop".into()), ..ObjectRef::default() };
+    Finding {
+        rule: Rule::ServiceBroken,
+        signal: Rule::ServiceBroken.signal(),
+        standing: Standing::Outage,
+        severity: api::shared::Severity::High,
+        about: object.clone(),
+        concerns: vec![workload()],
+        cause: RootCause {
+            statement: statement.into(),
+            object: object.clone(),
+            path: Some("spec.selector".into()),
+            value: Some("app=dbb".into()),
+            class,
+            confidence: 0.9,
+            proof: vec![fact(&object, "spec.selector", "app=dbb", "no pod has these labels")],
+            ruled_out: Vec::new(),
+        },
+        words: words.iter().map(|w| (*w).to_owned()).collect(),
+        candidates: Vec::new(),
+        recommendations: vec!["Correct the selector.".into()],
+        hold: 0,
+    }
+}
+
+fn database() -> Finding {
+    finding(
+        "db",
+        CauseClass::ServiceMisconfigured,
+        "Service db selects no pods: its selector app=dbb matches none",
+        &["db", "5432", "db.shop"],
+    )
+}
+
+fn cache() -> Finding {
+    finding(
+        "cache",
+        CauseClass::ScaledToZero,
+        "Deployment cache is scaled to zero, and Service cache needs it",
+        &["cache", "6379"],
+    )
+}
+
+fn crash(lines: &[&str], suspects: Vec<Finding>) -> Evidence {
+    let p = crashing("p").made(-90_000);
+    Evidence { suspects, ..told(evidence(revisions(container(), container(), [p]), 5), lines) }
+}
+
+#[test]
+fn the_log_tells_which_of_several_it_is() {
+    let e = crash(&["dial tcp db:5432: connect: connection refused"], vec![cache(), database()]);
+    let found = at_second(&e, 5);
+    assert_eq!((found.cause.object.kind.as_str(), found.cause.object.name.as_str()), ("Service", "db"));
+    assert_eq!(
+        found.cause.statement,
+        "Service db selects no pods: its selector app=dbb matches none, so that Container web of Deployment web crashes (\"dial tcp db:5432: connect: connection refused\")"
+    );
+    assert!(found.cause.confidence > 0.9);
+    assert!(found.cause.proof.iter().any(|p| p.rule == "the last run says why it ends"));
+    assert!(found.cause.proof.iter().any(|p| p.rule == "no pod has these labels"));
+    assert!(
+        found.cause.ruled_out.iter().any(|r| r.hypothesis.starts_with("Deployment cache")),
+        "{:?}",
+        found.cause.ruled_out
+    );
+    // The port of an address is enough in a line about a connection.
+    let found = at_second(&crash(&["connect ECONNREFUSED 10.96.0.9:6379"], vec![cache(), database()]), 5);
+    assert_eq!(found.cause.object.name, "cache");
+    assert!(found.cause.confidence < 0.9);
+    // Full names are the same Service.
+    let found = at_second(&crash(&["getaddrinfo ENOTFOUND db.shop.svc.cluster.local"], vec![database()]), 5);
+    assert_eq!(found.cause.object.name, "db");
+}
+
+#[test]
+fn a_log_that_speaks_of_something_else_acquits() {
+    let found = at_second(&crash(&["panic: index out of range [3] with length 3"], vec![cache(), database()]), 5);
+    assert_eq!(found.cause.object.kind, "Deployment");
+    assert_eq!(
+        found.cause.ruled_out.iter().filter(|r| r.because.contains("the log")).count(),
+        2,
+        "{:?}",
+        found.cause.ruled_out
+    );
+    let found = at_second(&crash(&["lookup elsewhere.example.com: no such host"], vec![database()]), 5);
+    assert_eq!(found.cause.object.kind, "Deployment");
+    // `db` is not `db-replica`.
+    let found = at_second(&crash(&["lookup db-replica: no such host"], vec![database()]), 5);
+    assert_eq!(found.cause.object.kind, "Deployment");
+}
+
+#[test]
+fn a_single_suspect_is_taken_with_less_confidence_and_two_are_not() {
+    let found = at_second(&crash(&["starting"], vec![database()]), 5);
+    assert_eq!(found.cause.object.name, "db");
+    assert!(found.cause.confidence <= 0.6);
+    let found = at_second(&crash(&["starting"], vec![database(), cache()]), 5);
+    assert_eq!(found.cause.object.kind, "Deployment");
+    let weak = Finding { standing: Standing::Suspect, ..database() };
+    assert_eq!(at_second(&crash(&["starting"], vec![weak]), 5).cause.object.kind, "Deployment");
+    // Without a name: the kind of trouble must fit.
+    let found = at_second(&crash(&["Error: connect timed out"], vec![database()]), 5);
+    assert_eq!(found.cause.object.name, "db");
+    let found = at_second(&crash(&["java.lang.OutOfMemoryError: Java heap space"], vec![database()]), 5);
+    assert_eq!(found.cause.object.kind, "Deployment");
+}
+
+#[test]
+fn a_question_at_the_end_of_a_finding_ends_the_sentence() {
+    let meant = finding(
+        "dbs",
+        CauseClass::DependencyUnavailable,
+        "env DB_HOST names host dbs, which does not exist; did you mean db?",
+        &["dbs"],
+    );
+    let found = at_second(&crash(&["lookup dbs: no such host"], vec![meant]), 5);
+    assert_eq!(
+        found.cause.statement,
+        "Container web of Deployment web crashes (\"lookup dbs: no such host\"): env DB_HOST names host dbs, which does not exist; did you mean db?"
+    );
+}
+
+#[test]
+fn a_suspect_makes_a_probe_honest() {
+    let message = "Readiness probe failed: HTTP probe failed with statuscode: 503";
+    let p = pod("p", "r2").made(-9000).not_ready_since(0).running_since(-8000).event("Unhealthy", message, 9, 0, 50);
+    let e = told(
+        evidence(revisions(container(), container(), [pod("q", "r2"), p]), 60),
+        &["ERROR cannot reach db:5432: connection refused"],
+    );
+    let found = at_second(&Evidence { suspects: vec![cache(), database()], ..e.clone() }, 60);
+    assert_eq!(found.cause.object.name, "db", "{}", found.cause.statement);
+    assert!(
+        found.cause.statement.contains("so that Container web of Deployment web is not ready any more"),
+        "{}",
+        found.cause.statement
+    );
+    // Without it the log is told.
+    let found = at_second(&e, 60);
+    assert!(found.cause.statement.contains("cannot reach db:5432"), "{}", found.cause.statement);
+}
