@@ -74,8 +74,10 @@ fn failed(view: &WorkloadView, job: &JobState, last: Option<&Failure<'_>>, now: 
     let said = clip(condition.message.as_deref().unwrap_or_default());
     let text = format!("Job {} has failed ({reason}): {said}", view.workload.name);
     let count = failures(view, job).max(1);
-    // A pod that was stopped because the Job's time was over did not fail by itself.
-    let last = last.filter(|last| reason != "DeadlineExceeded" || !matches!(last.end.exit_code, 137 | 143));
+    // A pod that was stopped because the Job's time was over did not fail by itself; one that failed before may have cost
+    // the time.
+    let last =
+        last.filter(|last| reason != "DeadlineExceeded" || (count > 1 && !matches!(last.end.exit_code, 137 | 143)));
     let mut found = symptom(view, last, text.trim_end_matches(": ").to_owned(), since, count, now);
     if last.is_none() {
         found.value = reason.to_owned();

@@ -6,10 +6,13 @@
 mod book;
 mod collapse;
 mod container;
+mod exits;
+mod init;
 mod job;
 mod node;
 mod pod;
 mod probe;
+mod pull;
 mod view;
 mod workload;
 

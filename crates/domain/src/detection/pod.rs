@@ -4,7 +4,8 @@ use api::shared::{ObjectRef, Severity, SignalType};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, probe,
+    EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, init,
+    probe,
 };
 
 /// The scheduler tries again at once when something changes; a pod that is still not placed after this waits for more.
@@ -34,6 +35,7 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &
         container::examine(view, pod, init, status, now, out);
     }
     if out.symptoms.len() == before {
+        init::examine(view, pod, now, out);
         probe::examine(view, pod, now, out);
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use api::shared::CauseClass;
 
+use super::log::cut;
 use super::{Conclusion, Evidence, Proof, cause, fact, propose, ruled_out};
+use crate::graph::nearest;
 
 /// What the registry's or the network's answer means. The image's own name is no part of the answer.
 fn class(text: &str, image: &str) -> CauseClass {
@@ -33,20 +35,41 @@ fn class(text: &str, image: &str) -> CauseClass {
     }
 }
 
-fn words(class: CauseClass) -> &'static str {
+/// Why it cannot be had, for a sentence.
+fn words(class: CauseClass, seen: &str) -> &'static str {
+    let lower = seen.to_ascii_lowercase();
+    let says = |text: &str| lower.contains(text);
     match class {
-        CauseClass::RegistryUnreachable => "the registry cannot be reached",
-        CauseClass::ImageUnauthorized => "the registry refused access",
-        _ => "the image was not found",
+        CauseClass::RegistryUnreachable if says("no such host") => "the host of its registry cannot be resolved",
+        CauseClass::RegistryUnreachable => "its registry cannot be reached",
+        CauseClass::ImageUnauthorized => "its registry refuses access",
+        _ if says("invalidimagename") || says("invalid reference") || says("couldn't parse image") => {
+            "it is not a valid image reference"
+        }
+        _ if says("errimageneverpull") || says("not present with pull policy of never") => {
+            "it is not on the node, and imagePullPolicy Never forbids to pull it"
+        }
+        _ if says("no match for platform") => "it does not exist for the platform of the node",
+        _ => "this image was not found in its registry",
     }
 }
 
 /// The last part of a chain of error texts, which is what the registry or the network said.
-fn answer(text: &str) -> String {
+fn answer(text: &str, image: &str) -> String {
     let text = text.trim().trim_end_matches('.');
     let parts: Vec<&str> = text.split(": ").collect();
     let tail = parts.get(parts.len().saturating_sub(2)..).unwrap_or_default().join(": ");
-    tail.chars().take(160).collect()
+    let tail = tail.strip_prefix(image).map_or(tail.as_str(), |rest| rest.trim_start_matches(": "));
+    cut(tail, 120)
+}
+
+/// A Secret for pulling that the kubelet could not find.
+fn missing_secret(evidence: &Evidence) -> Option<String> {
+    let pod = evidence.pod()?;
+    let event = pod.events.iter().find(|event| event.reason == "FailedToRetrieveImagePullSecret")?;
+    let (_, rest) = event.message.split_once('(')?;
+    let name = rest.split([',', ')']).next()?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 pub(super) fn explain(evidence: &Evidence) -> Conclusion {
@@ -55,19 +78,21 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let class = class(&seen.join(" "), &image);
     let container = evidence.container();
     let path = evidence.container_path(container).map(|p| format!("{p}.image"));
-    let said = seen.iter().max_by_key(|s| s.len()).map(|s| answer(s)).unwrap_or_default();
+    let why = words(class, &seen.join(" "));
+    let said = seen.iter().max_by_key(|s| s.len()).map(|s| answer(s, &image)).unwrap_or_default();
     let revision = evidence.revision();
     let good = previous_image(evidence, container);
-    let mut statement =
-        format!("Container {container} of {} cannot get image {image}: {}", evidence.who(), words(class));
-    if !said.is_empty() {
+    let mut statement = format!("{} cannot get image {image}: {why}", evidence.part());
+    if !said.is_empty() && said != "not found" {
         let _ = write!(statement, " ({said})");
     }
     if let (Some(revision), Some((number, before))) = (revision, &good) {
         let _ = write!(statement, "; revision {} introduced it, revision {number} used {before}", revision.number);
+    } else if let Some(meant) = elsewhere(evidence, &image) {
+        let _ = write!(statement, "; did you mean {meant}?");
     }
-    let mut cause =
-        cause(evidence, class, path.clone(), Some(image.clone()), statement, if good.is_some() { 0.95 } else { 0.9 });
+    let sure = if good.is_some() { 0.95 } else { 0.9 };
+    let mut cause = cause(evidence, class, path.clone(), Some(image.clone()), statement, sure);
     if let (Some(revision), Some(path)) = (revision, &path) {
         cause.proof.push(fact(
             &revision.object,
@@ -104,7 +129,43 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         }
         _ => format!("Check repository and tag of {image}; push the image or correct the reference."),
     };
-    Conclusion { cause, candidates, recommendations: vec![advice], log_lines: Vec::new() }
+    let mut conclusion = Conclusion { cause, candidates, recommendations: vec![advice], log_lines: Vec::new() };
+    credentials(evidence, &image, &mut conclusion);
+    conclusion
+}
+
+/// A registry that may have refused because the Secret for it is not there.
+fn credentials(evidence: &Evidence, image: &str, conclusion: &mut Conclusion) {
+    if conclusion.cause.class == CauseClass::RegistryUnreachable {
+        return;
+    }
+    let Some(secret) = missing_secret(evidence) else { return };
+    let known = evidence.names.get("Secret").map(Vec::as_slice).unwrap_or_default();
+    let meant = nearest(&secret, known.iter().map(String::as_str));
+    let meant = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    let cause = &mut conclusion.cause;
+    cause.statement = format!(
+        "{} cannot get image {image}: imagePullSecrets refers to Secret {secret}, which does not exist{meant}",
+        evidence.part()
+    );
+    cause.class = CauseClass::ImageUnauthorized;
+    cause.path = Some(format!("{}.imagePullSecrets", evidence.prefix()));
+    cause.value = Some(secret.clone());
+    cause.proof.push(fact(
+        evidence.culprit(),
+        &format!("{}.imagePullSecrets", evidence.prefix()),
+        &secret,
+        "the kubelet looked for this Secret and did not find it",
+    ));
+    conclusion.recommendations = vec![format!("Create Secret {secret}, or let imagePullSecrets name the right one.")];
+}
+
+/// Another image of the same pod or of its other pods that is nearly the same: a tag or a name with a slip in it.
+fn elsewhere(evidence: &Evidence, image: &str) -> Option<String> {
+    let specs = evidence.view.pods.iter().filter_map(crate::detection::PodView::spec);
+    let containers = specs.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    let images: Vec<&str> = containers.filter_map(|c| c.image.as_deref()).filter(|other| *other != image).collect();
+    nearest(image, images).map(str::to_owned)
 }
 
 /// Number and image of the revision before, if its image is another one.

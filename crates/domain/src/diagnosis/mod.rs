@@ -242,6 +242,10 @@ fn without_cause(object: ObjectRef, statement: String, advice: String, now: Time
 }
 
 fn unknown(evidence: &Evidence) -> Conclusion {
+    let how = format!("the rollout of {} stands still", evidence.who());
+    if let Some(suspicion) = suspects::alone(evidence, None).filter(|_| evidence.symptom.rule == Rule::RolloutStuck) {
+        return suspects::conclude(evidence, suspicion, None, &how);
+    }
     let statement = format!(
         "{}; pods, events, images, probes and scheduling show no cause",
         evidence.symptom.message.trim_end_matches('.')

@@ -147,6 +147,23 @@ pub(super) fn link(evidence: &Evidence, message: &str) -> Option<Link> {
     }
 }
 
+/// A hook after the start that failed, for which the kubelet ended the container.
+pub(super) fn hook(evidence: &Evidence) -> Option<Link> {
+    let seen = evidence.symptom.evidence.iter().find(|o| o.detail.starts_with("FailedPostStartHook"))?;
+    let place = Place::of(evidence)?;
+    let path = format!("{}.lifecycle.postStart", place.path);
+    let hook = place.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref());
+    let command =
+        hook.and_then(|hook| hook.exec.as_ref()?.command.as_ref()).map(|words| log::cut(&words.join(" "), 100));
+    let said = seen.detail.split("message: ").nth(1).map(|said| log::cut(said.trim_matches('"'), 100));
+    let clause = match (&command, said) {
+        (Some(command), Some(said)) => format!("its postStart hook {command:?} fails: {said}"),
+        (Some(command), None) => format!("its postStart hook {command:?} fails"),
+        _ => "its postStart hook fails".to_owned(),
+    };
+    Some(place.link(CauseClass::BadConfiguration, path, command.as_deref(), clause, 0.9))
+}
+
 /// The command that a message of the runtime quotes: `exec: "/run.sh": permission denied`.
 fn command(message: &str) -> Option<&str> {
     message.split("exec: \"").nth(1)?.split('"').next()

@@ -169,6 +169,25 @@ fn twenty_healthy_changes_raise_nothing() {
 }
 
 #[test]
+fn a_worker_that_recycles_itself_and_an_init_container_that_takes_its_time() {
+    let worked = pod("a", "r2").ended(100, 170, 0, "Completed").last(1, 90, 0, "Completed").restarts(2);
+    silent("a worker ends well after its share of work", &view([worked, pod("b", "r2")]));
+    let init = |since: i64| json!([{"name": "setup", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": {"running": {"startedAt": at(since).to_string()}}}]);
+    let p = || {
+        pod("a", "r2")
+            .phase("Pending")
+            .not_ready_since(0)
+            .set("/status/initContainerStatuses", init(1))
+            .waiting("PodInitializing", "")
+    };
+    silent_between("an init container works", &view([pod("old", "r1"), p()]), 0, 60);
+    assert_eq!(fired(&view([pod("old", "r1"), p()]), 61), [Rule::ReadinessFailing]);
+    let done = json!([{"name": "setup", "image": "i", "imageID": "", "ready": true, "restartCount": 0, "state": {"terminated": {"exitCode": 0, "startedAt": at(1).to_string(), "finishedAt": at(101).to_string()}}}]);
+    let long = pod("old", "r1").set("/status/initContainerStatuses", done);
+    silent_between("others needed long for it too", &view([long, p()]), 0, 300);
+}
+
+#[test]
 fn a_clock_that_is_ahead_postpones_nothing_and_missing_fields_break_nothing() {
     let ahead = pod("p", "r2").unscheduled(1000, "0/1 nodes are available");
     let found = evaluate(&view([ahead]), at(0));

@@ -34,6 +34,9 @@ fn decide(evidence: &Evidence, reading: &log::Reading) -> Conclusion {
     if let Some(conclusion) = conclude::deadline(evidence) {
         return conclusion;
     }
+    if let Some(link) = start::hook(evidence) {
+        return conclude::link(evidence, &link, None, &changes::that_count(evidence));
+    }
     let started = evidence.symptom.rule != Rule::StartError;
     // What was never started has no log of its own; an old one speaks of another run.
     let entry = reading.decisive().filter(|_| started);

@@ -18,8 +18,27 @@ fn key<'a>(mount: &'a VolumeMount, file: &'a str) -> &'a str {
     mount.sub_path.as_deref().filter(|_| below.is_empty()).unwrap_or(below)
 }
 
+/// Where the token of the ServiceAccount is mounted.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The token of the ServiceAccount is not mounted: the pod says so, or its ServiceAccount does.
+fn account(place: &Place<'_>, file: &str) -> Link {
+    let off = place.spec.automount_service_account_token == Some(false);
+    let path = format!("{}.automountServiceAccountToken", place.prefix);
+    let clause = if off {
+        format!("it opens {file}, but automountServiceAccountToken is false")
+    } else {
+        let account = place.spec.service_account_name.as_deref().unwrap_or("default");
+        format!("it opens {file}, but the token of ServiceAccount {account} is not mounted")
+    };
+    place.link(CauseClass::BadConfiguration, path, off.then_some("false"), clause, if off { 0.95 } else { 0.8 })
+}
+
 pub(super) fn missing(place: &Place<'_>, told: &Told) -> Option<Link> {
     let file = told.path.as_deref()?;
+    if file.starts_with(ACCOUNT) {
+        return Some(account(place, file));
+    }
     if let Some((index, mount)) = place.mount(file)
         && let Some((position, volume)) = place.volume(&mount.name)
     {
@@ -160,7 +179,14 @@ pub(super) fn denied(place: &Place<'_>, told: &Told) -> Option<Link> {
 
 pub(super) fn full(place: &Place<'_>, told: &Told) -> Option<Link> {
     let mount = told.path.as_deref().and_then(|file| place.mount(file)).map(|(_, mount)| mount);
-    let Some((position, volume)) = mount.and_then(|mount| place.volume(&mount.name)) else {
+    // Without a file the only volume that has an end of its own is meant.
+    let limited = |mount: &&VolumeMount| {
+        let volume = place.volume(&mount.name).map(|(_, volume)| volume);
+        volume.is_some_and(|v| v.empty_dir.as_ref().is_some_and(|dir| dir.size_limit.is_some()))
+    };
+    let mut others = place.container.volume_mounts.iter().flatten().filter(limited);
+    let only = others.next().filter(|_| others.next().is_none() && told.path.is_none());
+    let Some((position, volume)) = mount.or(only).and_then(|mount| place.volume(&mount.name)) else {
         let limit = place.container.resources.as_ref().and_then(|r| r.limits.as_ref()?.get("ephemeral-storage"));
         let limit = limit.map(|limit| limit.0.clone())?;
         let path = format!("{}.resources.limits.ephemeral-storage", place.path);

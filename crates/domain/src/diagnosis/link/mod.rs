@@ -56,7 +56,7 @@ pub(super) struct Setting<'a> {
 /// What a log line leads to.
 pub(super) fn of(evidence: &Evidence, entry: &Entry) -> Option<Link> {
     let place = Place::of(evidence)?;
-    let told = entry.told.as_ref()?;
+    let Some(told) = entry.told.as_ref() else { return mentioned(&place, entry) };
     let link = match told.family? {
         family if family.is_connection() => network::link(&place, family, told),
         Family::FileMissing => files::missing(&place, told),
@@ -75,7 +75,38 @@ pub(super) fn of(evidence: &Evidence, entry: &Entry) -> Option<Link> {
         Family::CommandMissing => super::start::command_missing(&place, told.name.as_deref()?),
         _ => None,
     };
-    link.or_else(|| unlinked(&place, told))
+    link.or_else(|| mentioned(&place, entry)).or_else(|| unlinked(&place, told))
+}
+
+/// A variable that an entry speaks of by its name, or by a value that no other word is like.
+fn mentioned(place: &Place<'_>, entry: &Entry) -> Option<Link> {
+    /// Shorter words are in many lines.
+    const WORD: usize = 4;
+    let own = |value: &str| {
+        let value = value.trim();
+        let common = ["true", "false", "info", "debug", "error", "none", "null", "prod", "production", "default"];
+        value.len() >= WORD && !common.contains(&value) && value.chars().any(char::is_alphabetic)
+    };
+    let settings = place.settings();
+    let name = |setting: &&Setting<'_>| {
+        let name = setting.path.split_once('[').and_then(|_| setting.path.rsplit('[').next()?.split(']').next());
+        let variable = setting.path.contains(".env[") || setting.path.starts_with("data[");
+        variable && name.is_some_and(|name| name.len() >= WORD && entry.mentions(name))
+    };
+    if let Some(setting) = settings.iter().find(name) {
+        let clause = format!("its last words are about {}", setting.what.trim_end_matches(','));
+        return Some(place.link_setting(CauseClass::BadConfiguration, setting, clause, 0.7));
+    }
+    let script = |setting: &Setting<'_>| setting.path.contains(".command[") || setting.value.len() > 100;
+    let said =
+        |setting: &&Setting<'_>| !script(setting) && own(setting.value) && names(&entry.text, setting.value.trim());
+    let setting = settings.iter().find(said)?;
+    let clause = format!(
+        "its last words are about {:?}, which {} gives it",
+        setting.value.trim(),
+        setting.what.trim_end_matches(',')
+    );
+    Some(place.link_setting(CauseClass::BadConfiguration, setting, clause, 0.55))
 }
 
 /// A kind of trouble that is known, with nothing in the spec that it is about.

@@ -1,6 +1,7 @@
 //! Connections that fail: which setting names the other side.
 
 use api::shared::CauseClass;
+use k8s_openapi::api::core::v1::EnvVar;
 
 use super::{Family, Link, Place, Setting, Told};
 use crate::diagnosis::diff::is_secret;
@@ -103,22 +104,37 @@ fn setting<'a>(place: &Place<'a>, told: &Told) -> Option<Setting<'a>> {
     found.next().is_none().then_some(first)
 }
 
-/// Credentials that are refused: the variable that holds them.
+/// Credentials that are refused: the variable that holds them, by its name, or the only one that comes from a Secret.
 fn credentials(place: &Place<'_>, told: &Told) -> Option<Link> {
-    let variable = place.container.env.iter().flatten().find(|variable| is_secret(&variable.name))?;
-    let from = variable.value_from.as_ref().and_then(|source| source.secret_key_ref.as_ref());
-    let (end, source) = match from {
-        Some(key) => ("valueFrom.secretKeyRef", format!(" (key {} of Secret {})", key.key, key.name)),
-        None => ("value", String::new()),
-    };
-    let by = target(told).map_or_else(|| "the other side".to_owned(), |target| target);
-    let clause = format!("{by} refuses the credentials in env {}{source}", variable.name);
-    let path = format!("{}.env[{}].{end}", place.path, variable.name);
-    // What a password is stays where it is.
-    let value = from.map(|key| key.name.clone());
-    let mut link = place.link(CauseClass::PermissionDenied, path, value.as_deref(), clause, 0.65);
-    if from.is_none() {
-        link.proof.clear();
+    let variables = place.container.env.as_deref().unwrap_or_default();
+    let secret = |variable: &EnvVar| variable.value_from.as_ref().and_then(|source| source.secret_key_ref.clone());
+    let mut sealed = variables.iter().filter(|variable| secret(variable).is_some());
+    let only = sealed.next().filter(|_| sealed.next().is_none());
+    let variable = variables.iter().find(|variable| is_secret(&variable.name)).or(only)?;
+    let by = target(told).unwrap_or_else(|| "the other side".to_owned());
+    let name = &variable.name;
+    if let Some(key) = secret(variable) {
+        let clause = format!(
+            "{by} refuses the credentials in env {name}, which come from key {} of Secret {}",
+            key.key, key.name
+        );
+        let path = format!("{}.env[{name}].valueFrom.secretKeyRef", place.path);
+        let mut link = place.link(CauseClass::PermissionDenied, path, Some(&key.name), clause, 0.8);
+        link.object = place.named("Secret", &key.name);
+        link.path = Some(format!("data[{}]", key.key));
+        link.value = None;
+        link.advice = format!(
+            "Put the right credentials into key {} of Secret {}, and restart {}.",
+            key.key,
+            key.name,
+            place.evidence.who()
+        );
+        return Some(link);
     }
+    // What a password is stays where it is.
+    let path = format!("{}.env[{name}].value", place.path);
+    let clause = format!("{by} refuses the credentials in env {name}");
+    let mut link = place.link(CauseClass::PermissionDenied, path, None, clause, 0.7);
+    link.proof.clear();
     Some(link)
 }

@@ -98,7 +98,7 @@ fn of_application(
     if let Some(entry) = entry
         && let Some(link) = link::of(evidence, entry).filter(|link| link.sure >= CONVINCING)
     {
-        return of_link(evidence, question, link, entry, changed);
+        return of_link(evidence, &format!("{how} ({})", entry.quote()), link, entry, changed);
     }
     if !changed && let Some(suspicion) = suspects::alone(evidence, entry) {
         return suspects::conclude(evidence, suspicion, entry, &how);
@@ -112,14 +112,8 @@ fn of_application(
 }
 
 /// The log leads to a field.
-fn of_link(
-    evidence: &Evidence,
-    question: &Question<'_>,
-    link: link::Link,
-    entry: &log::Entry,
-    changed: bool,
-) -> Conclusion {
-    let statement = format!("{} {} ({}): {}", evidence.part(), question.state(evidence), entry.quote(), link.clause);
+fn of_link(evidence: &Evidence, how: &str, link: link::Link, entry: &log::Entry, changed: bool) -> Conclusion {
+    let statement = format!("{how}: {}", link.clause);
     let mut cause = cause(evidence, link.class, link.path, link.value, statement, link.sure);
     cause.object = link.object;
     cause.proof.extend(evidence.log_proof(entry));
@@ -133,16 +127,32 @@ fn of_link(
     conclusion
 }
 
-/// Not ready without a readiness probe: the pod's readiness gates, or news that is late.
+/// Not ready without a readiness probe: an init container that does not end, readiness gates, or news that is late.
 fn without_probe(evidence: &Evidence, reading: &log::Reading) -> Conclusion {
-    let entry = reading.trouble();
-    let how = format!("{} is not ready", evidence.part());
+    // A process that waits says what it waits for, in words that need not sound like trouble.
+    let path = evidence.container_path(evidence.container());
+    let waits = path.as_ref().is_some_and(|path| path.contains(".initContainers["));
+    let entry = if waits { reading.decisive() } else { reading.trouble() };
+    let how =
+        if waits { format!("{} does not end", evidence.part()) } else { format!("{} is not ready", evidence.part()) };
+    if waits
+        && suspects::told(evidence, entry, &[]).is_none()
+        && let Some((entry, link)) = entry.and_then(|entry| Some((entry, link::of(evidence, entry)?)))
+    {
+        let changed = !served_before(evidence) && !evidence.changes().is_empty();
+        let question = format!("{how} ({})", entry.quote());
+        return of_link(evidence, &question, link, entry, changed);
+    }
     if let Some(suspicion) = suspects::told(evidence, entry, &[]).or_else(|| suspects::alone(evidence, entry)) {
         return suspects::conclude(evidence, suspicion, entry, &how);
     }
     let said = evidence.symptom.value.trim_end_matches('.');
-    let statement = format!("{how}: {}", log::cut(said, 160));
-    let path = evidence.container_path(evidence.container()).map(|path| format!("{path}.readinessProbe"));
+    let statement = match entry.filter(|_| waits) {
+        Some(entry) => format!("{how}, so that its pod does not start; it says {}", entry.quote()),
+        None if waits => format!("{how}, so that its pod does not start"),
+        None => format!("{how}: {}", log::cut(said, 160)),
+    };
+    let path = path.map(|path| format!("{path}.{}", if waits { "command" } else { "readinessProbe" }));
     let mut conclusion = Conclusion {
         cause: cause(evidence, CauseClass::Unknown, path, None, statement, 0.3),
         candidates: Vec::new(),

@@ -20,7 +20,7 @@ fn an_image_that_does_not_exist() {
     assert_eq!(cause.value.as_deref(), Some("registry.example/web:9"));
     assert_eq!(
         cause.statement,
-        "Container web of Deployment web cannot get image registry.example/web:9: the image was not found (registry.example/web:9: not found); revision 2 introduced it, revision 1 used registry.example/web:1"
+        "Container web of Deployment web cannot get image registry.example/web:9: this image was not found in its registry; revision 2 introduced it, revision 1 used registry.example/web:1"
     );
     assert!(
         cause.proof.iter().any(|p| p.object.name == "web-r1" && p.value.as_deref() == Some("registry.example/web:1"))

@@ -114,13 +114,13 @@ fn connections() {
     let secret = with(
         container(),
         "/env",
-        json!([{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]),
+        json!([{"name": "DB_WORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "word"}}}]),
     );
     leads(
         &crash(secret, &["FATAL: password authentication failed for user \"app\""]),
-        "Deployment",
-        &format!("{C}.env[DB_PASSWORD].valueFrom.secretKeyRef"),
-        "refuses the credentials in env DB_PASSWORD (key password of Secret db)",
+        "Secret",
+        "data[word]",
+        "refuses the credentials in env DB_WORD, which come from key word of Secret db",
     );
     let https = env(&[("API", "https://orders:8080")]);
     leads(
@@ -224,7 +224,7 @@ fn rights_and_room() {
     );
     let drop = with(container(), "/securityContext", json!({"capabilities": {"drop": ["ALL"]}}));
     leads(
-        &crash(drop, &["nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)"]),
+        &crash(drop, &["nginx: bind to 0.0.0.0:80 failed (13: Permission denied)"]),
         "Deployment",
         &format!("{C}.securityContext.capabilities.drop"),
         "it may not bind port 80",
@@ -280,6 +280,51 @@ fn rights_and_room() {
         &format!("{C}.command[2]"),
         "its script calls frobnicate, an executable that does not exist in its image",
     );
+}
+
+#[test]
+fn the_token_of_the_account_and_volumes_with_an_end() {
+    let line = "open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file or directory";
+    let with_spec = |mut e: Evidence, spec: Value| {
+        for revision in &mut e.view.revisions {
+            revision.template = std::sync::Arc::new(serde_json::from_value(json!({ "spec": spec })).unwrap());
+        }
+        e
+    };
+    let off = with_spec(
+        crash(container(), &[line]),
+        json!({"automountServiceAccountToken": false, "containers": [container()]}),
+    );
+    leads(
+        &off,
+        "Deployment",
+        "spec.template.spec.automountServiceAccountToken",
+        "but automountServiceAccountToken is false",
+    );
+    let mounts = with(container(), "/volumeMounts", json!([{"name": "work", "mountPath": "/work"}]));
+    let volumes = json!([{"name": "work", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}]);
+    let full = with_spec(
+        crash(container(), &["sh: write error: No space left on device"]),
+        json!({"volumes": volumes, "containers": [mounts]}),
+    );
+    leads(
+        &full,
+        "Deployment",
+        "spec.template.spec.volumes[0].emptyDir.sizeLimit",
+        "volume work has no space left of its sizeLimit of 1Mi",
+    );
+}
+
+#[test]
+fn words_that_only_the_spec_has() {
+    let tariff = env(&[("MODE", "prod"), ("TARIFF", "golden-hour")]);
+    leads(
+        &crash(tariff.clone(), &["fatal: there is no tariff golden-hour"]),
+        "Deployment",
+        &format!("{C}.env[TARIFF].value"),
+        "its last words are about \"golden-hour\", which env TARIFF gives it",
+    );
+    leads(&crash(tariff, &["fatal: TARIFF?"]), "Deployment", &format!("{C}.env[TARIFF].value"), "are about env TARIFF");
 }
 
 #[test]

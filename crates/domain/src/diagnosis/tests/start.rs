@@ -101,3 +101,73 @@ fn security_folders_and_mounts() {
     let cause = of(container(), "the moon is in the wrong phase");
     assert!(cause.statement.contains("the moon is in the wrong phase"), "{}", cause.statement);
 }
+
+#[test]
+fn a_hook_after_the_start() {
+    let hooked =
+        with(container(), "/lifecycle", json!({"postStart": {"exec": {"command": ["sh", "-c", "test -f /token"]}}}));
+    let p = pod("p", "r2").spec(hooked.clone()).ended(3, 4, 137, "Error").last(1, 2, 137, "Error").restarts(1).event(
+        "FailedPostStartHook",
+        "PostStartHook failed",
+        2,
+        2,
+        4,
+    );
+    let found = at_second(&evidence(revisions(hooked.clone(), hooked, [p]), 5), 5);
+    assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.containers[0].lifecycle.postStart"));
+    assert!(
+        found.cause.statement.ends_with("its postStart hook \"sh -c test -f /token\" fails"),
+        "{}",
+        found.cause.statement
+    );
+}
+
+#[test]
+fn an_init_container_that_waits() {
+    let waiting =
+        json!({"name": "wait", "image": "busybox", "env": [{"name": "CACHE_HOST", "value": "palette-cache"}]});
+    let status = json!([{"name": "wait", "image": "busybox", "imageID": "", "ready": false, "restartCount": 0, "state": {"running": {"startedAt": at(1).to_string()}}}]);
+    let p = pod("p", "")
+        .phase("Pending")
+        .not_ready_since(0)
+        .set("/spec/initContainers", json!([waiting]))
+        .set("/status/initContainerStatuses", status)
+        .waiting("PodInitializing", "");
+    let v = WorkloadView { revisions: vec![], current: None, desired: 1, ..view([p]) };
+    let mut e = evidence(v, 70);
+    e.logs =
+        vec![LogTail { pod: "p".into(), container: "wait".into(), lines: vec!["waiting for palette-cache".into(); 9] }];
+    let found = at_second(&e, 70);
+    assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.initContainers[0].env[CACHE_HOST].value"));
+    assert_eq!(
+        found.cause.statement,
+        "Init container wait of Deployment web does not end (\"waiting for palette-cache\"): its last words are about \"palette-cache\", which env CACHE_HOST gives it"
+    );
+}
+
+#[test]
+fn a_secret_for_pulling_that_is_not_there() {
+    let text = "Failed to pull image \"registry.example/web:2\": unexpected status from HEAD request: 401 Unauthorized";
+    let p = pod("p", "r2").waiting("ErrImagePull", "failed").event("Failed", text, 1, 2, 2).event(
+        "FailedToRetrieveImagePullSecret",
+        "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+        3,
+        1,
+        2,
+    );
+    let mut e = evidence(revisions(container(), container(), [p]), 40);
+    e.names = BTreeMap::from([("Secret".to_owned(), vec!["reg-cred".to_owned()])]);
+    let found = at_second(&e, 40);
+    assert_eq!(
+        (found.cause.class, found.cause.path.as_deref()),
+        (CauseClass::ImageUnauthorized, Some("spec.template.spec.imagePullSecrets"))
+    );
+    assert!(
+        found
+            .cause
+            .statement
+            .ends_with("imagePullSecrets refers to Secret regcred, which does not exist; did you mean reg-cred?"),
+        "{}",
+        found.cause.statement
+    );
+}

@@ -1,10 +1,12 @@
 //! What kind of trouble a log line tells of, and what it names: a host, a file, a variable, an account.
 //!
-//! The kind is told by phrases of operating systems, runtimes and libraries, the most specific kind first (`phrases`).
+//! The kind is told by phrases of operating systems, runtimes and libraries, the most specific kind first (`table`,
+//! `phrases`).
 //! What is named is found by the forms in which such texts name things (`names`).
 
 mod names;
 mod phrases;
+mod table;
 
 /// Kinds of trouble that lines of all languages and tools have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
