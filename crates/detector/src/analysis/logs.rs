@@ -23,6 +23,7 @@ pub(super) fn wanted(rule: Rule) -> bool {
             | Rule::NotReady
             | Rule::LivenessFailing
             | Rule::RolloutStuck
+            | Rule::JobFailed
     )
 }
 
@@ -70,7 +71,7 @@ pub(super) async fn read(
 fn previous_first(pod: &PodView, container: &str, rule: Rule, now: Timestamp) -> bool {
     let Some(status) = pod.statuses().map(|(_, s)| s).find(|s| s.name == container) else { return false };
     let Some(running) = status.state.as_ref().and_then(|s| s.running.as_ref()) else { return false };
-    let exits = matches!(rule, Rule::CrashLoop | Rule::StartError | Rule::OutOfMemory);
+    let exits = matches!(rule, Rule::CrashLoop | Rule::StartError | Rule::OutOfMemory | Rule::JobFailed);
     let young = running.started_at.as_ref().is_none_or(|at| now.duration_since(at.0) < YOUNG);
     status.restart_count > 0 && (exits || young)
 }
