@@ -76,7 +76,8 @@ fn amounts<'a>(text: &'a str, part: &str) -> Vec<(&'a str, &'a str)> {
 fn of_quota(evidence: &Evidence, reason: &str) -> Option<Conclusion> {
     let rest = reason.split_once("exceeded quota: ")?.1;
     let name = rest.split(',').next().unwrap_or_default().trim();
-    let (requested, used, limited) = (amounts(rest, "requested: "), amounts(rest, "used: "), amounts(rest, "limited: "));
+    let (requested, used, limited) =
+        (amounts(rest, "requested: "), amounts(rest, "used: "), amounts(rest, "limited: "));
     let of = |list: &[(&str, &str)], key: &str| {
         list.iter().find(|(known, _)| *known == key).map_or_else(|| "?".to_owned(), |(_, amount)| (*amount).to_owned())
     };
@@ -86,7 +87,8 @@ fn of_quota(evidence: &Evidence, reason: &str) -> Option<Conclusion> {
         .map(|(key, hard)| format!("{key} {} more requested, {} of {hard} used", of(&requested, key), of(&used, key)))
         .collect();
     let detail = if shown.is_empty() { clip(rest) } else { shown.join("; ") };
-    let statement = format!("New pods of {} are refused: exceeded quota: ResourceQuota {name} ({detail})", evidence.who());
+    let statement =
+        format!("New pods of {} are refused: exceeded quota: ResourceQuota {name} ({detail})", evidence.who());
     let mut cause = cause(evidence, CauseClass::AdmissionRefused, None, None, statement, 0.95);
     let object = here(evidence, "ResourceQuota", name);
     cause.proof.push(fact(&object, "spec.hard", rest, "the quota is used up"));
@@ -112,8 +114,16 @@ fn of_demand(evidence: &Evidence, reason: &str) -> Option<Conclusion> {
     let (field, resource) = first.split_once('.').unwrap_or(("requests", first));
     let path = evidence.container_path(container).map(|base| format!("{base}.resources.{field}.{resource}"));
     let mut cause = cause(evidence, CauseClass::AdmissionRefused, path, Some("(absent)".into()), statement, 0.9);
-    cause.proof.push(fact(&here(evidence, "ResourceQuota", name), "spec.hard", demand, "the quota demands this of every container"));
-    let advice = format!("Set {first} for every container of {}, or give the namespace a LimitRange with a default.", evidence.who());
+    cause.proof.push(fact(
+        &here(evidence, "ResourceQuota", name),
+        "spec.hard",
+        demand,
+        "the quota demands this of every container",
+    ));
+    let advice = format!(
+        "Set {first} for every container of {}, or give the namespace a LimitRange with a default.",
+        evidence.who()
+    );
     Some(conclude(cause, advice))
 }
 
@@ -140,7 +150,12 @@ fn of_security(evidence: &Evidence, reason: &str) -> Option<Conclusion> {
     let object = ObjectRef { namespace: None, ..here(evidence, "Namespace", &space) };
     let label = "metadata.labels[pod-security.kubernetes.io/enforce]";
     cause.proof.push(fact(&object, label, level, "the namespace enforces this level"));
-    cause.proof.push(fact(&evidence.view.workload, "spec.template.spec", &clip(violations), "the API server names all that is missing"));
+    cause.proof.push(fact(
+        &evidence.view.workload,
+        "spec.template.spec",
+        &clip(violations),
+        "the API server names all that is missing",
+    ));
     Some(conclude(cause, "Give the pods the security context that the namespace demands.".into()))
 }
 
@@ -159,8 +174,10 @@ fn of_class(evidence: &Evidence, reason: &str) -> Option<Conclusion> {
         .and_then(|names| crate::graph::nearest(name, names.iter().map(String::as_str)))
         .map(|near| format!("; did you mean {near}?"))
         .unwrap_or_default();
-    let statement =
-        format!("New pods of {} are refused: {field} refers to {kind} {name}, which does not exist{near}", evidence.who());
+    let statement = format!(
+        "New pods of {} are refused: {field} refers to {kind} {name}, which does not exist{near}",
+        evidence.who()
+    );
     let path = evidence.spec().map(|(_, prefix)| format!("{prefix}.{field}"));
     let mut cause = cause(evidence, CauseClass::MissingReference, path, Some(name.into()), statement, 0.95);
     let missing = ObjectRef { api_version: Some(version.into()), namespace: None, ..here(evidence, kind, name) };
@@ -173,7 +190,8 @@ fn of_silent_webhook(evidence: &Evidence, message: &str) -> Option<Conclusion> {
     let rest = message.split_once("failed calling webhook \"")?.1;
     let (hook, why) = rest.split_once('"')?;
     // The configuration that the webhook stands in was found around the workload.
-    let known = evidence.suspects.iter().find(|s| s.rule == Rule::AdmissionBlocked && s.words.iter().any(|word| word == hook));
+    let known =
+        evidence.suspects.iter().find(|s| s.rule == Rule::AdmissionBlocked && s.words.iter().any(|word| word == hook));
     if let Some(known) = known {
         let mut cause = known.cause.clone();
         cause.statement = format!("New pods of {} are refused: {}", evidence.who(), known.cause.statement);
@@ -186,7 +204,10 @@ fn of_silent_webhook(evidence: &Evidence, message: &str) -> Option<Conclusion> {
     let service = between(why, "service \"", "\"").map(str::to_owned).or_else(|| {
         let host = between(why, "https://", "/")?;
         let host = host.split(':').next().unwrap_or(host);
-        host.strip_suffix(".svc").or(host.split_once(".svc.").map(|(h, _)| h)).and_then(|h| h.split('.').next()).map(str::to_owned)
+        host.strip_suffix(".svc")
+            .or(host.split_once(".svc.").map(|(h, _)| h))
+            .and_then(|h| h.split('.').next())
+            .map(str::to_owned)
     });
     let space = between(why, "https://", "/")
         .and_then(|host| host.split(':').next())
@@ -199,9 +220,19 @@ fn of_silent_webhook(evidence: &Evidence, message: &str) -> Option<Conclusion> {
         service.as_ref().map(|s| format!(" (Service {s})")).unwrap_or_default(),
         clip(trouble)
     );
-    let mut cause = cause(evidence, CauseClass::WebhookUnavailable, Some("webhooks.clientConfig".into()), Some(hook.into()), statement, 0.85);
+    let mut cause = cause(
+        evidence,
+        CauseClass::WebhookUnavailable,
+        Some("webhooks.clientConfig".into()),
+        Some(hook.into()),
+        statement,
+        0.85,
+    );
     if let Some(service) = service {
-        let object = ObjectRef { namespace: space.or(evidence.view.workload.namespace.clone()), ..here(evidence, "Service", &service) };
+        let object = ObjectRef {
+            namespace: space.or(evidence.view.workload.namespace.clone()),
+            ..here(evidence, "Service", &service)
+        };
         cause.proof.push(fact(&object, "status", trouble, "the API server asks here and gets no answer"));
         cause.object = object;
     }
@@ -224,7 +255,10 @@ fn of_denial(evidence: &Evidence, message: &str) -> Option<Conclusion> {
     let mut cause = cause(evidence, CauseClass::AdmissionRefused, path, Some(name.into()), statement, 0.85);
     let workload = evidence.view.workload.clone();
     cause.proof.push(fact(&workload, "spec.template.spec", &clip(why), "the rule does not accept this template"));
-    Some(conclude(cause, format!("Change the template of {} so that {name} accepts it, or change that rule.", evidence.who())))
+    Some(conclude(
+        cause,
+        format!("Change the template of {} so that {name} accepts it, or change that rule.", evidence.who()),
+    ))
 }
 
 /// A LimitRange: `maximum cpu usage per Container is 500m, but limit is 1`.
@@ -239,7 +273,9 @@ fn of_range(evidence: &Evidence, reason: &str) -> Option<Conclusion> {
     let resource = if matches!(bound, "maximum" | "minimum") { resource } else { bound };
     let per = first.split_once(" per ")?.1.split_whitespace().next().unwrap_or_default();
     let field = if first.contains("request is") { "requests" } else { "limits" };
-    let path = evidence.spec().map(|(spec, prefix)| format!("{prefix}.containers[{}].resources.{field}.{resource}", largest(spec, resource)));
+    let path = evidence
+        .spec()
+        .map(|(spec, prefix)| format!("{prefix}.containers[{}].resources.{field}.{resource}", largest(spec, resource)));
     let range = evidence
         .suspects
         .iter()
@@ -250,7 +286,10 @@ fn of_range(evidence: &Evidence, reason: &str) -> Option<Conclusion> {
     let value = first.rsplit(" is ").next().map(str::to_owned);
     let mut cause = cause(evidence, CauseClass::AdmissionRefused, path, value, statement, 0.9);
     cause.proof.extend(range.cloned());
-    let advice = format!("Bring {field}.{resource} of every {per} of {} within the bounds of {by}, or change them.", evidence.who());
+    let advice = format!(
+        "Bring {field}.{resource} of every {per} of {} within the bounds of {by}, or change them.",
+        evidence.who()
+    );
     Some(conclude(cause, advice))
 }
 
@@ -275,7 +314,8 @@ fn of_invalid(evidence: &Evidence, message: &str) -> Option<Conclusion> {
 fn largest(spec: &PodSpec, resource: &str) -> usize {
     let amount = |container: &k8s_openapi::api::core::v1::Container| {
         let own = container.resources.as_ref()?;
-        let quantity = own.limits.as_ref().and_then(|l| l.get(resource)).or_else(|| own.requests.as_ref()?.get(resource))?;
+        let quantity =
+            own.limits.as_ref().and_then(|l| l.get(resource)).or_else(|| own.requests.as_ref()?.get(resource))?;
         super::amount::millis(&quantity.0)
     };
     spec.containers.iter().enumerate().max_by_key(|(_, container)| amount(container)).map_or(0, |(at, _)| at)

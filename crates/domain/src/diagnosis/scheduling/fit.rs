@@ -175,7 +175,8 @@ fn unmet<'a>(term: &'a NodeSelectorTerm, node: &NodeRoom) -> Vec<&'a NodeSelecto
 /// What the nearest term of a node selector asks for and the node has not; none when a term holds.
 fn nearest_term(selector: &NodeSelector, node: &NodeRoom) -> Option<(String, String)> {
     let empty = |term: &NodeSelectorTerm| {
-        term.match_expressions.as_ref().is_none_or(Vec::is_empty) && term.match_fields.as_ref().is_none_or(Vec::is_empty)
+        term.match_expressions.as_ref().is_none_or(Vec::is_empty)
+            && term.match_fields.as_ref().is_none_or(Vec::is_empty)
     };
     let judged = selector.node_selector_terms.iter().filter(|term| !empty(term)).map(|term| unmet(term, node));
     let nearest = judged.min_by_key(Vec::len)?;
@@ -195,9 +196,10 @@ fn selected(term: &PodAffinityTerm, labels: &Labels) -> bool {
 fn wanted_labels(term: &PodAffinityTerm) -> String {
     let selector = term.label_selector.as_ref();
     let equal = selector.iter().flat_map(|s| s.match_labels.iter().flatten()).map(|(k, v)| format!("{k}={v}"));
-    let more = selector.iter().flat_map(|s| s.match_expressions.iter().flatten()).map(|e| {
-        format!("{} {} [{}]", e.key, e.operator, e.values.as_deref().unwrap_or_default().join(", "))
-    });
+    let more = selector
+        .iter()
+        .flat_map(|s| s.match_expressions.iter().flatten())
+        .map(|e| format!("{} {} [{}]", e.key, e.operator, e.values.as_deref().unwrap_or_default().join(", ")));
     equal.chain(more).collect::<Vec<_>>().join(" and ")
 }
 
@@ -215,7 +217,11 @@ fn host_ports(spec: &PodSpec) -> impl Iterator<Item = (i32, &str, &str, String)>
 pub(super) fn judge<'a>(spec: &PodSpec, labels: &Labels, world: &World<'a>) -> Vec<Verdict<'a>> {
     let wished = requests(spec);
     let domains = Domains::of(spec, labels, world);
-    world.nodes.iter().map(|node| Verdict { node, obstacles: obstacles(spec, &wished, node, world, &domains) }).collect()
+    world
+        .nodes
+        .iter()
+        .map(|node| Verdict { node, obstacles: obstacles(spec, &wished, node, world, &domains) })
+        .collect()
 }
 
 /// What the pods that are there mean for the constraints of a pod, counted once for all nodes.
@@ -265,7 +271,8 @@ impl Domains {
                 .filter(|node| eligible(spec, node))
                 .filter_map(|node| Some((node.labels.get(&constraint.topology_key)?.clone(), 0)))
                 .collect();
-            let counted = |pod: &&Placed<'_>| constraint.label_selector.as_ref().is_some_and(|s| selects(s, pod.labels));
+            let counted =
+                |pod: &&Placed<'_>| constraint.label_selector.as_ref().is_some_and(|s| selects(s, pod.labels));
             for pod in world.pods.iter().filter(counted) {
                 if let Some(count) = value(pod, &constraint.topology_key).and_then(|value| counts.get_mut(&value)) {
                     *count += 1;

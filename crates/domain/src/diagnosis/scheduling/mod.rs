@@ -5,8 +5,7 @@
 
 mod fit;
 mod place;
-#[cfg(test)]
-mod tests;
+mod room;
 
 pub(crate) use fit::{Placed, World};
 pub(crate) use place::{Wanted, place};
@@ -65,9 +64,7 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     }
     let said = evidence.symptom.value.to_ascii_lowercase();
     let about_volumes = said.contains("persistentvolumeclaim") || said.contains("persistent volume");
-    if about_volumes
-        && let Some(claim) = evidence.claims.iter().find(|c| c.phase.as_deref() != Some("Bound"))
-    {
+    if about_volumes && let Some(claim) = evidence.claims.iter().find(|c| c.phase.as_deref() != Some("Bound")) {
         return of_claim(evidence, claim);
     }
     // Where the whole namespace was looked at, the other pods and the volumes have been counted in.
@@ -99,7 +96,8 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         }
         return other;
     };
-    let mut cause = cause(evidence, found.class, Some(found.path), Some(found.value), found.statement, found.confidence);
+    let mut cause =
+        cause(evidence, found.class, Some(found.path), Some(found.value), found.statement, found.confidence);
     cause.object = found.object.unwrap_or(cause.object);
     cause.proof.extend(found.proof);
     cause.ruled_out = found.ruled_out;

@@ -7,8 +7,9 @@ use api::shared::{CauseClass, ObjectRef, Proof, RuledOut};
 use k8s_openapi::api::core::v1::PodSpec;
 
 use super::fit::{Obstacle, Verdict, World, judge};
-use super::{of_container, requests};
-use crate::diagnosis::{amount, fact, ruled_out};
+use super::requests;
+use super::room::{by_resource, of_resource, pods};
+use crate::diagnosis::{fact, ruled_out};
 use crate::graph::nearest;
 
 /// Nodes that a statement names.
@@ -42,7 +43,9 @@ pub(crate) struct Wanted<'a> {
 /// Finds what keeps a pod from every node; none when nothing is known that would.
 pub(crate) fn place(wanted: &Wanted<'_>, world: &World<'_>) -> Option<Placement> {
     let verdicts = judge(wanted.spec, wanted.labels, world);
-    let mut found = by_all(wanted, &verdicts).or_else(|| by_resource(wanted, &verdicts)).or_else(|| by_nearest(wanted, &verdicts))?;
+    let mut found = by_all(wanted, &verdicts)
+        .or_else(|| by_resource(wanted, &verdicts))
+        .or_else(|| by_nearest(wanted, &verdicts))?;
     let change = smallest(&verdicts);
     if let Some((node, change)) = change {
         let _ = write!(found.advice, " It fits node {node} with {change}.");
@@ -150,87 +153,6 @@ fn meant(spec: &PodSpec, verdicts: &[Verdict<'_>]) -> String {
     String::new()
 }
 
-/// What is short on every node that the constraints leave.
-fn by_resource(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement> {
-    let short = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Short { .. });
-    let open: Vec<&Verdict<'_>> = verdicts.iter().filter(|v| v.obstacles.iter().all(short)).collect();
-    if open.is_empty() {
-        return None;
-    }
-    let wished = requests(wanted.spec);
-    let lacks = |v: &Verdict<'_>, resource: &str| {
-        v.obstacles.iter().any(|o| matches!(o, Obstacle::Short { resource: r, .. } if r == resource))
-    };
-    if open.iter().all(|v| lacks(v, "pods")) {
-        return Some(Placement {
-            class: CauseClass::InsufficientResources,
-            object: None,
-            path: "status.allocatable.pods".into(),
-            value: "0 free".into(),
-            statement: format!("{} find no node that takes one more pod: too many pods ({})", pods(wanted.who), per_node(verdicts)),
-            confidence: 0.9,
-            advice: "Add a node, raise maxPods of the kubelets, or remove pods that are not needed.".into(),
-            proof: Vec::new(),
-            ruled_out: Vec::new(),
-        });
-    }
-    let common = wished.keys().filter(|r| open.iter().all(|v| lacks(v, r)));
-    let resource = common.max_by_key(|r| !matches!(r.as_str(), "cpu" | "memory"))?;
-    Some(of_resource(wanted, resource, &wished, verdicts))
-}
-
-/// "Pods of Deployment web".
-fn pods(who: &str) -> String {
-    format!("Pods of {who}")
-}
-
-fn of_resource(wanted: &Wanted<'_>, resource: &str, wished: &BTreeMap<String, i128>, verdicts: &[Verdict<'_>]) -> Placement {
-    let Wanted { who, prefix, spec, .. } = wanted;
-    let per_node = per_node(verdicts);
-    let index = spec
-        .containers
-        .iter()
-        .enumerate()
-        .max_by_key(|(_, c)| of_container(c).get(resource).copied().unwrap_or_default())
-        .map_or(0, |(i, _)| i);
-    let total = wished.get(resource).copied().unwrap_or_default();
-    let offers = |v: &Verdict<'_>| v.node.allocatable.get(resource).copied().unwrap_or_default();
-    let nowhere = verdicts.iter().all(|v| offers(v) == 0);
-    let amount = amount::show(resource, total);
-    let statement = if nowhere {
-        format!("Pods of {who} request {amount} {resource}, and no node offers any {resource} ({per_node})")
-    } else {
-        format!(
-            "Pods of {who} request {amount} {resource}, and no node has that much free: insufficient {resource} ({per_node})"
-        )
-    };
-    let largest = verdicts.iter().map(offers).max().unwrap_or_default();
-    let advice = if nowhere {
-        format!("Take {resource} out of the requests, or add a node that offers it.")
-    } else if largest < total {
-        format!(
-            "Request at most {} {resource}, which is all that the largest node has, or add a larger node.",
-            amount::show(resource, largest)
-        )
-    } else {
-        format!("Free {resource} on a node, lower the request of {amount}, or add a node.")
-    };
-    Placement {
-        class: CauseClass::InsufficientResources,
-        object: None,
-        path: format!("{prefix}.containers[{index}].resources.requests.{resource}"),
-        value: amount,
-        statement,
-        confidence: 0.95,
-        advice,
-        proof: Vec::new(),
-        ruled_out: vec![ruled_out(
-            "Selectors, taints or cordons",
-            "at least one node passes all of them and lacks only room",
-        )],
-    }
-}
-
 /// What keeps the pod from the nodes that come nearest.
 fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement> {
     // A control plane, or a node in trouble, is not where the pod was meant to go.
@@ -257,7 +179,12 @@ fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement
         Obstacle::Cordoned => {
             object = Some(of_node(verdict));
             let text = format!("{pods} fit no node: node {node}, which would take them, is cordoned (unschedulable)");
-            ("spec.unschedulable".to_owned(), "true".to_owned(), text, format!("Uncordon node {node} if its maintenance is over."))
+            (
+                "spec.unschedulable".to_owned(),
+                "true".to_owned(),
+                text,
+                format!("Uncordon node {node} if its maintenance is over."),
+            )
         }
         Obstacle::Taint { key, value, effect } => {
             let shown = if value.is_empty() { format!("{key}:{effect}") } else { format!("{key}={value}:{effect}") };
@@ -266,11 +193,21 @@ fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement
                 class = CauseClass::NodeFault;
             }
             let text = format!("{pods} do not tolerate the taint {shown} of node {node}");
-            (format!("{prefix}.tolerations"), shown, text, "Add the toleration if these pods may run there, or remove the taint.".to_owned())
+            (
+                format!("{prefix}.tolerations"),
+                shown,
+                text,
+                "Add the toleration if these pods may run there, or remove the taint.".to_owned(),
+            )
         }
         Obstacle::Selector { key, value, .. } => {
             let text = format!("{pods} fit no node: their nodeSelector asks for {key}={value}");
-            (format!("{prefix}.nodeSelector.{key}"), value.clone(), text, "Correct the nodeSelector, or label another node.".to_owned())
+            (
+                format!("{prefix}.nodeSelector.{key}"),
+                value.clone(),
+                text,
+                "Correct the nodeSelector, or label another node.".to_owned(),
+            )
         }
         Obstacle::Affinity { asks, .. } => {
             let text = format!("{pods} fit no node: their nodeAffinity asks for {asks}");
@@ -282,28 +219,68 @@ fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement
         }
         Obstacle::Port { port, by, path } => {
             let text = format!("{pods} need hostPort {port}, which pod {by} has taken on node {node}");
-            (format!("{prefix}.{path}"), port.to_string(), text, "Use a Service instead of the hostPort, or fewer replicas than nodes.".to_owned())
+            (
+                format!("{prefix}.{path}"),
+                port.to_string(),
+                text,
+                "Use a Service instead of the hostPort, or fewer replicas than nodes.".to_owned(),
+            )
         }
         Obstacle::Apart { by, key, asks, index } => {
-            let text = format!("{pods} fit no node: podAntiAffinity allows one pod with {asks} per {key}, and pod {by} is on node {node}");
-            let path = format!("{prefix}.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[{index}]");
-            (path, asks.clone(), text, "Add a node, lower the replicas, or make the anti-affinity a preference.".to_owned())
+            let text = format!(
+                "{pods} fit no node: podAntiAffinity allows one pod with {asks} per {key}, and pod {by} is on node {node}"
+            );
+            let path =
+                format!("{prefix}.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[{index}]");
+            (
+                path,
+                asks.clone(),
+                text,
+                "Add a node, lower the replicas, or make the anti-affinity a preference.".to_owned(),
+            )
         }
         Obstacle::Beside { key, asks, index } => {
-            let text = format!("{pods} fit no node: podAffinity asks for a pod with {asks} in the same {key}, and there is none");
+            let text = format!(
+                "{pods} fit no node: podAffinity asks for a pod with {asks} in the same {key}, and there is none"
+            );
             let path = format!("{prefix}.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[{index}]");
-            (path, asks.clone(), text, "Correct the labels that podAffinity asks for, or start those pods first.".to_owned())
+            (
+                path,
+                asks.clone(),
+                text,
+                "Correct the labels that podAffinity asks for, or start those pods first.".to_owned(),
+            )
         }
         Obstacle::Spread { key, skew, index } => {
-            let text = format!("{pods} fit no node: topologySpreadConstraints allow a difference of maxSkew {skew} between values of {key}");
+            let text = format!(
+                "{pods} fit no node: topologySpreadConstraints allow a difference of maxSkew {skew} between values of {key}"
+            );
             let path = format!("{prefix}.topologySpreadConstraints[{index}]");
-            (path, skew.to_string(), text, "Add nodes to the domains that lack pods, or set whenUnsatisfiable to ScheduleAnyway.".to_owned())
+            (
+                path,
+                skew.to_string(),
+                text,
+                "Add nodes to the domains that lack pods, or set whenUnsatisfiable to ScheduleAnyway.".to_owned(),
+            )
         }
         Obstacle::Volume { claim, volume, asks } => {
-            let text = format!("{pods} fit no node: PersistentVolume {volume} of their claim {claim} can only be used where {asks} (volume node affinity)");
+            let text = format!(
+                "{pods} fit no node: PersistentVolume {volume} of their claim {claim} can only be used where {asks} (volume node affinity)"
+            );
             class = CauseClass::StorageUnavailable;
-            object = Some(ObjectRef { api_version: Some("v1".into()), kind: "PersistentVolume".into(), namespace: None, name: volume.clone(), uid: None });
-            ("spec.nodeAffinity".to_owned(), asks.clone(), text, "Bring back a node there, or let the pod run where its volume is.".to_owned())
+            object = Some(ObjectRef {
+                api_version: Some("v1".into()),
+                kind: "PersistentVolume".into(),
+                namespace: None,
+                name: volume.clone(),
+                uid: None,
+            });
+            (
+                "spec.nodeAffinity".to_owned(),
+                asks.clone(),
+                text,
+                "Bring back a node there, or let the pod run where its volume is.".to_owned(),
+            )
         }
     };
     let alone = least == 1;

@@ -50,6 +50,16 @@ pub(super) fn latent(workload: &Workload) -> Standing {
     if workload.troubled { Standing::Suspect } else { Standing::Latent }
 }
 
+/// Words that mean this fault and nothing else: a log line with such a word speaks of it. A plain word, such as `data` or
+/// `info`, stands in any line.
+pub(super) fn telling(words: impl IntoIterator<Item = String>) -> Vec<String> {
+    let marked = |word: &String| {
+        (4..=200).contains(&word.len())
+            && word.chars().any(|c| matches!(c, '-' | '_' | '.' | '/' | ':' | '$' | ' ') || c.is_ascii_digit())
+    };
+    words.into_iter().filter(marked).collect()
+}
+
 /// Kind and name, for sentences.
 pub(super) fn who(object: &ObjectRef) -> String {
     format!("{} {}", object.kind, object.name)

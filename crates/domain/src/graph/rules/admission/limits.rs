@@ -42,7 +42,8 @@ pub(in crate::graph::rules) fn limits(graph: &Graph, _now: Timestamp, out: &mut 
                     advice: format!("Change {path} of LimitRange {}.", object.name),
                 };
                 let of = shape::of(&pods, &workload.object);
-                gathered.add(workload, of, &limit, &breach, out, |pod| self::breach(&pod.spec, item, &defaults).is_some());
+                gathered
+                    .add(workload, of, &limit, &breach, out, |pod| self::breach(&pod.spec, item, &defaults).is_some());
             }
         }
     }
@@ -77,13 +78,18 @@ impl Defaults {
     }
 
     /// Request and limit of a container in thousandths, with what is filled in.
-    pub(in crate::graph::rules) fn of_container(&self, container: &Container, resource: &str) -> (Option<i128>, Option<i128>) {
+    pub(in crate::graph::rules) fn of_container(
+        &self,
+        container: &Container,
+        resource: &str,
+    ) -> (Option<i128>, Option<i128>) {
         let own = container.resources.as_ref();
         let read = |map: Option<&Quantities>| map.and_then(|map| map.get(resource)).and_then(|q| amount::millis(&q.0));
         let own_limit = read(own.and_then(|own| own.limits.as_ref()));
         let limit = own_limit.or_else(|| read(Some(&self.limits)));
         // A limit without a request is the request, before any default is.
-        let request = read(own.and_then(|own| own.requests.as_ref())).or(own_limit).or_else(|| read(Some(&self.requests)));
+        let request =
+            read(own.and_then(|own| own.requests.as_ref())).or(own_limit).or_else(|| read(Some(&self.requests)));
         (request, limit)
     }
 }
@@ -111,11 +117,13 @@ fn breach(spec: &PodSpec, item: &LimitRangeItem, defaults: &Defaults) -> Option<
 fn broken(bound: &str, value: i128, request: Option<i128>, limit: Option<i128>) -> Option<(&'static str, i128)> {
     match bound {
         "max" => {
-            let over = |field, amount: Option<i128>| amount.filter(|amount| *amount > value).map(|amount| (field, amount));
+            let over =
+                |field, amount: Option<i128>| amount.filter(|amount| *amount > value).map(|amount| (field, amount));
             over("limits", limit).or_else(|| over("requests", request))
         }
         "min" => {
-            let under = |field, amount: Option<i128>| amount.filter(|amount| *amount < value).map(|amount| (field, amount));
+            let under =
+                |field, amount: Option<i128>| amount.filter(|amount| *amount < value).map(|amount| (field, amount));
             under("requests", request).or_else(|| under("limits", limit))
         }
         _ => {
@@ -132,7 +140,13 @@ fn of_containers(spec: &PodSpec, bound: &str, resource: &str, value: i128, defau
     init.chain(main).find_map(|(base, container)| {
         let (request, limit) = defaults.of_container(container, resource);
         let (field, amount) = broken(bound, value, request, limit)?;
-        Some(told(format!("{base}.resources.{field}.{resource}"), &format!("container {}", container.name), field, resource, amount))
+        Some(told(
+            format!("{base}.resources.{field}.{resource}"),
+            &format!("container {}", container.name),
+            field,
+            resource,
+            amount,
+        ))
     })
 }
 
@@ -141,7 +155,8 @@ fn of_pod(spec: &PodSpec, bound: &str, resource: &str, value: i128, defaults: &D
     let request: i128 = each.iter().filter_map(|(request, _)| *request).sum();
     let limits: Option<i128> = each.iter().map(|(_, limit)| *limit).sum();
     let (field, amount) = broken(bound, value, Some(request), limits)?;
-    let largest = spec.containers.iter().enumerate().max_by_key(|(_, container)| defaults.of_container(container, resource));
+    let largest =
+        spec.containers.iter().enumerate().max_by_key(|(_, container)| defaults.of_container(container, resource));
     let at = largest.map_or(0, |(at, _)| at);
     Some(told(format!("containers[{at}].resources.{field}.{resource}"), "the pod", field, resource, amount))
 }

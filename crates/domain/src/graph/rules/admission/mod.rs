@@ -54,7 +54,15 @@ struct Gathered(BTreeMap<(String, String), Finding>);
 
 impl Gathered {
     /// Adds a workload whose template breaks a limit.
-    fn add(&mut self, workload: &Workload, pods: &[&Member], limit: &Limit<'_>, breach: &Breach, out: &mut Vec<Finding>, pod_breaks: impl Fn(&Member) -> bool) {
+    fn add(
+        &mut self,
+        workload: &Workload,
+        pods: &[&Member],
+        limit: &Limit<'_>,
+        breach: &Breach,
+        out: &mut Vec<Finding>,
+        pod_breaks: impl Fn(&Member) -> bool,
+    ) {
         let live: Vec<&&Member> = pods.iter().filter(|pod| pod.terminating.is_none()).collect();
         // A webhook completes the pods.
         if live.iter().any(|pod| !pod_breaks(pod)) {
@@ -74,9 +82,14 @@ impl Gathered {
             let found = cause(&workload.object, CauseClass::AdmissionRefused, &path, &breach.value, statement, 0.9);
             out.push(Finding {
                 concerns: vec![workload.object.clone()],
-                words: vec!["forbidden".into(), breach.words.clone()],
                 recommendations: vec![format!("Change {path} so that it meets the rule.")],
-                ..finding(Rule::AdmissionBlocked, latent(workload), Severity::High, &workload.object, proven(found, proof(&workload.object)))
+                ..finding(
+                    Rule::AdmissionBlocked,
+                    latent(workload),
+                    Severity::High,
+                    &workload.object,
+                    proven(found, proof(&workload.object)),
+                )
             });
             return;
         }
@@ -95,12 +108,19 @@ impl Gathered {
             proof(&workload.object),
         );
         if let Some(pod) = live.first() {
-            found.proof.push(fact(&pod.object, "status.phase", "Running", "this pod breaks the rule too, so it is older than the rule"));
+            found.proof.push(fact(
+                &pod.object,
+                "status.phase",
+                "Running",
+                "this pod breaks the rule too, so it is older than the rule",
+            ));
         }
         let found = Finding {
             concerns: vec![workload.object.clone()],
-            words: vec!["forbidden".into(), breach.words.clone()],
-            recommendations: vec![limit.advice.clone(), format!("Or change {path} of {who} so that it meets the rule.")],
+            recommendations: vec![
+                limit.advice.clone(),
+                format!("Or change {path} of {who} so that it meets the rule."),
+            ],
             ..finding(Rule::AdmissionBlocked, latent(workload), Severity::High, &workload.object, found)
         };
         self.0.insert(key, found);

@@ -31,7 +31,10 @@ fn plain(graph: &Graph) -> impl Iterator<Item = &Arc<ResourceQuota>> {
 fn counted(key: &str) -> Option<(&'static str, &str)> {
     match key {
         "cpu" | "memory" => Some(("requests", key)),
-        _ => key.strip_prefix("requests.").map(|r| ("requests", r)).or_else(|| key.strip_prefix("limits.").map(|r| ("limits", r))),
+        _ => key
+            .strip_prefix("requests.")
+            .map(|r| ("requests", r))
+            .or_else(|| key.strip_prefix("limits.").map(|r| ("limits", r))),
     }
 }
 
@@ -46,7 +49,8 @@ pub(in crate::graph::rules) fn demands(graph: &Graph, _now: Timestamp, out: &mut
     for quota in plain(graph) {
         let object = reference("v1", "ResourceQuota", &quota.metadata);
         for (key, hard) in quota.spec.iter().flat_map(|spec| spec.hard.iter().flatten()) {
-            let Some((field, resource)) = counted(key).filter(|(_, resource)| matches!(*resource, "cpu" | "memory")) else {
+            let Some((field, resource)) = counted(key).filter(|(_, resource)| matches!(*resource, "cpu" | "memory"))
+            else {
                 continue;
             };
             let path = format!("spec.hard.{key}");
@@ -55,12 +59,16 @@ pub(in crate::graph::rules) fn demands(graph: &Graph, _now: Timestamp, out: &mut
                 path: &path,
                 value: &hard.0,
                 name: format!("ResourceQuota {} ({key})", object.name),
-                advice: format!("Give the namespace a LimitRange with a default for {resource}, or take {path} out of the quota."),
+                advice: format!(
+                    "Give the namespace a LimitRange with a default for {resource}, or take {path} out of the quota."
+                ),
             };
             for workload in shape::starting(graph) {
                 let Some(breach) = lacks(&workload.spec, field, resource, &defaults) else { continue };
                 let of = shape::of(&pods, &workload.object);
-                gathered.add(workload, of, &limit, &breach, out, |pod| lacks(&pod.spec, field, resource, &defaults).is_some());
+                gathered.add(workload, of, &limit, &breach, out, |pod| {
+                    lacks(&pod.spec, field, resource, &defaults).is_some()
+                });
             }
         }
     }
@@ -144,18 +152,27 @@ pub(in crate::graph::rules) fn surge(graph: &Graph, _now: Timestamp, out: &mut V
                 let found = proven(
                     cause(&object, CauseClass::AdmissionRefused, &format!("spec.hard.{key}"), &hard.0, statement, 0.8),
                     vec![
-                        fact(&object, &format!("status.used.{key}"), amount::show(resource, used), "all of the quota is used"),
-                        fact(&workload.object, "spec.strategy.rollingUpdate.maxUnavailable", "0", "no pod may go before a new one is ready"),
+                        fact(
+                            &object,
+                            &format!("status.used.{key}"),
+                            amount::show(resource, used),
+                            "all of the quota is used",
+                        ),
+                        fact(
+                            &workload.object,
+                            "spec.strategy.rollingUpdate.maxUnavailable",
+                            "0",
+                            "no pod may go before a new one is ready",
+                        ),
                     ],
                 );
                 out.push(Finding {
-                    concerns: vec![workload.object.clone()],
                     words: vec![format!("exceeded quota: {}", object.name)],
                     recommendations: vec![format!(
                         "Raise spec.hard.{key} of ResourceQuota {} by one pod, or set maxSurge 0 and maxUnavailable 1.",
                         object.name
                     )],
-                    ..finding(Rule::AdmissionBlocked, latent(workload), Severity::Low, &workload.object, found)
+                    ..finding(Rule::AdmissionBlocked, latent(workload), Severity::Low, &object, found)
                 });
             }
         }

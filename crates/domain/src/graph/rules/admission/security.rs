@@ -151,7 +151,11 @@ fn of_container(base: &str, container: &Container, add: &mut impl FnMut(String, 
         }
     }
     if let Some(mount) = context.proc_mount.as_deref().filter(|mount| !mount.is_empty() && *mount != "Default") {
-        add(format!("{base}.procMount"), mount, format!("container {name} has procMount {mount}, which is not allowed"));
+        add(
+            format!("{base}.procMount"),
+            mount,
+            format!("container {name} has procMount {mount}, which is not allowed"),
+        );
     }
     if context.seccomp_profile.as_ref().is_some_and(|p| p.type_ == "Unconfined") {
         let words = format!("container {name} has seccompProfile Unconfined, which is not allowed");
@@ -178,8 +182,11 @@ fn strict(base: &str, container: &Container, spec: &PodSpec, add: &mut impl FnMu
         add(format!("{base}.capabilities.drop"), "(not ALL)", words);
     }
     // Whatever baseline forbids has been named already.
-    let allowed = |capability: &&String| *capability != "NET_BIND_SERVICE" && CAPABILITIES.contains(&capability.as_str());
-    if let Some(capability) = capabilities.iter().flat_map(|c| c.add.iter().flatten()).find(allowed).filter(|_| !windows) {
+    let allowed =
+        |capability: &&String| *capability != "NET_BIND_SERVICE" && CAPABILITIES.contains(&capability.as_str());
+    if let Some(capability) =
+        capabilities.iter().flat_map(|c| c.add.iter().flatten()).find(allowed).filter(|_| !windows)
+    {
         let words = format!("container {name} adds capability {capability}, which is not allowed");
         add(format!("{base}.capabilities.add"), capability, words);
     }

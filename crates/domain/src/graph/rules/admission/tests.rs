@@ -8,7 +8,9 @@ fn planned(name: &str, spec: &str) -> String {
 }
 
 fn namespace(level: &str) -> String {
-    format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{pod-security.kubernetes.io/enforce: {level}}}}}\n")
+    format!(
+        "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{pod-security.kubernetes.io/enforce: {level}}}}}\n"
+    )
 }
 
 const PLAIN: &str = "containers: [{name: web, image: web}]";
@@ -21,8 +23,19 @@ volumes: [{name: a, emptyDir: {}}, {name: b, configMap: {name: c}}]";
 #[test]
 fn a_template_that_the_level_refuses() {
     let finding = one(security, &(planned("web", PLAIN) + &namespace("restricted")));
-    is(&finding, "Deployment/web", "spec.template.spec.containers[0].securityContext.allowPrivilegeEscalation", "(absent)", Standing::Latent);
-    says(&finding, &["Deployment web breaks Pod Security restricted of Namespace shop: container web must set allowPrivilegeEscalation to false (and 3 more), so its next pod is refused"]);
+    is(
+        &finding,
+        "Deployment/web",
+        "spec.template.spec.containers[0].securityContext.allowPrivilegeEscalation",
+        "(absent)",
+        Standing::Latent,
+    );
+    says(
+        &finding,
+        &[
+            "Deployment web breaks Pod Security restricted of Namespace shop: container web must set allowPrivilegeEscalation to false (and 3 more), so its next pod is refused",
+        ],
+    );
     silent(security, &(planned("web", PLAIN) + &namespace("baseline")));
     silent(security, &(planned("web", PLAIN) + &namespace("privileged")));
     silent(security, &(planned("web", TIGHT) + &namespace("restricted")));
@@ -33,7 +46,13 @@ fn a_template_that_the_level_refuses() {
 fn a_level_that_was_raised_is_the_namespaces_doing() {
     let text = running("web", PLAIN) + &running("api", PLAIN) + &namespace("restricted");
     let finding = one(security, &text);
-    is(&finding, "Namespace/shop", "metadata.labels[pod-security.kubernetes.io/enforce]", "restricted", Standing::Latent);
+    is(
+        &finding,
+        "Namespace/shop",
+        "metadata.labels[pod-security.kubernetes.io/enforce]",
+        "restricted",
+        Standing::Latent,
+    );
     assert_eq!((finding.concerns.len(), finding.about.kind.as_str()), (2, "Deployment"));
     says(&finding, &["Pod Security restricted of Namespace shop refuses the next pod of Deployment web"]);
     // A webhook completes the pods.
@@ -55,11 +74,23 @@ fn what_each_level_forbids() {
         ("containers: [{name: a, ports: [{containerPort: 80, hostPort: 80}]}]", "containers[0].ports[0].hostPort"),
         ("containers: []\nvolumes: [{name: v, hostPath: {path: /}}]", "volumes[0].hostPath"),
         ("containers: [{name: a, securityContext: {privileged: true}}]", "containers[0].securityContext.privileged"),
-        ("containers: [{name: a, securityContext: {capabilities: {add: [SYS_ADMIN]}}}]", "containers[0].securityContext.capabilities.add"),
+        (
+            "containers: [{name: a, securityContext: {capabilities: {add: [SYS_ADMIN]}}}]",
+            "containers[0].securityContext.capabilities.add",
+        ),
         ("containers: [{name: a, securityContext: {procMount: Unmasked}}]", "containers[0].securityContext.procMount"),
-        ("containers: [{name: a, securityContext: {seccompProfile: {type: Unconfined}}}]", "containers[0].securityContext.seccompProfile.type"),
-        ("containers: []\nsecurityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}", "securityContext.sysctls[0].name"),
-        ("containers: []\ninitContainers: [{name: i, securityContext: {privileged: true}}]", "initContainers[0].securityContext.privileged"),
+        (
+            "containers: [{name: a, securityContext: {seccompProfile: {type: Unconfined}}}]",
+            "containers[0].securityContext.seccompProfile.type",
+        ),
+        (
+            "containers: []\nsecurityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}",
+            "securityContext.sysctls[0].name",
+        ),
+        (
+            "containers: []\ninitContainers: [{name: i, securityContext: {privileged: true}}]",
+            "initContainers[0].securityContext.privileged",
+        ),
     ] {
         assert_eq!(path(spec, false).as_deref(), Some(expected), "{spec}");
     }
@@ -88,13 +119,19 @@ fn bounds_of_a_limit_range() {
     let max = range("{type: Container, max: {memory: 1Gi}}");
     let finding = one(limits, &(planned("web", &sized("{limits: {memory: 2Gi}}")) + &max));
     is(&finding, "Deployment/web", "spec.template.spec.containers[0].resources.limits.memory", "2Gi", Standing::Latent);
-    says(&finding, &["breaks LimitRange bounds (max memory 1Gi per Container): container web has a limit of 2Gi memory"]);
+    says(
+        &finding,
+        &["breaks LimitRange bounds (max memory 1Gi per Container): container web has a limit of 2Gi memory"],
+    );
     silent(limits, &(planned("web", &sized("{limits: {memory: 1Gi}}")) + &max));
     silent(limits, &(planned("web", &sized("{}")) + &max));
     let min = range("{type: Container, min: {cpu: 100m}}");
     says(&one(limits, &(planned("web", &sized("{requests: {cpu: 50m}}")) + &min)), &["container web requests 50m cpu"]);
     let ratio = range("{type: Container, maxLimitRequestRatio: {memory: '2'}}");
-    assert_eq!(found(limits, &(planned("web", &sized("{requests: {memory: 1Gi}, limits: {memory: 3Gi}}")) + &ratio)).len(), 1);
+    assert_eq!(
+        found(limits, &(planned("web", &sized("{requests: {memory: 1Gi}, limits: {memory: 3Gi}}")) + &ratio)).len(),
+        1
+    );
     silent(limits, &(planned("web", &sized("{requests: {memory: 1Gi}, limits: {memory: 2Gi}}")) + &ratio));
     let pod = range("{type: Pod, max: {cpu: '1'}}");
     let two = "containers: [{name: a, resources: {limits: {cpu: 700m}}}, {name: b, resources: {limits: {cpu: 700m}}}]";
@@ -106,14 +143,22 @@ fn bounds_of_a_limit_range() {
 }
 
 fn quota(hard: &str, used: &str) -> String {
-    format!("---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: compute}}\nspec: {{hard: {hard}}}\nstatus: {{hard: {hard}, used: {used}}}\n")
+    format!(
+        "---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: compute}}\nspec: {{hard: {hard}}}\nstatus: {{hard: {hard}, used: {used}}}\n"
+    )
 }
 
 #[test]
 fn a_quota_demands_what_it_counts() {
     let text = quota("{limits.memory: 4Gi, pods: '10'}", "{limits.memory: 1Gi, pods: '1'}");
     let finding = one(demands, &(planned("web", PLAIN) + &text));
-    is(&finding, "Deployment/web", "spec.template.spec.containers[0].resources.limits.memory", "(absent)", Standing::Latent);
+    is(
+        &finding,
+        "Deployment/web",
+        "spec.template.spec.containers[0].resources.limits.memory",
+        "(absent)",
+        Standing::Latent,
+    );
     says(&finding, &["container web must set limits.memory"]);
     silent(demands, &(planned("web", &sized("{limits: {memory: 1Gi}}")) + &text));
     // A LimitRange fills it in.
@@ -125,7 +170,9 @@ fn a_quota_demands_what_it_counts() {
 
 #[test]
 fn a_rollout_that_has_no_room() {
-    let rolling = |text: String, strategy: &str| text.replace("  replicas: 1\n", &format!("  replicas: 2\n  strategy: {{rollingUpdate: {strategy}}}\n"));
+    let rolling = |text: String, strategy: &str| {
+        text.replace("  replicas: 1\n", &format!("  replicas: 2\n  strategy: {{rollingUpdate: {strategy}}}\n"))
+    };
     let web = rolling(running("web", PLAIN), "{maxUnavailable: 25%, maxSurge: 25%}");
     let full = quota("{pods: '2'}", "{pods: '2'}");
     let finding = one(surge, &(web.clone() + &full));
@@ -167,7 +214,13 @@ spec: {selector: {app: gate}, ports: [{port: 443}]}
 fn a_webhook_that_nobody_answers() {
     let here = hook("ValidatingWebhookConfiguration", "", "{namespace: shop, name: gate}");
     let finding = one(webhooks, &here);
-    is(&finding, "ValidatingWebhookConfiguration/gate", "webhooks[0].clientConfig.service.name", "gate", Standing::Outage);
+    is(
+        &finding,
+        "ValidatingWebhookConfiguration/gate",
+        "webhooks[0].clientConfig.service.name",
+        "gate",
+        Standing::Outage,
+    );
     says(&finding, &["Service gate in namespace shop, which does not exist, and failurePolicy is Fail"]);
     assert_eq!((finding.about.kind.as_str(), finding.rule), ("Service", Rule::AdmissionBlocked));
     says(&one(webhooks, &(here.clone() + GATE)), &["which selects no pods"]);
@@ -183,17 +236,28 @@ fn a_webhook_that_nobody_answers() {
 fn a_webhook_that_may_be_silent_or_is_not_asked() {
     let service = "{namespace: shop, name: gate}";
     silent(webhooks, &hook("ValidatingWebhookConfiguration", "  failurePolicy: Ignore", service));
-    silent(webhooks, &hook("ValidatingWebhookConfiguration", "  matchConditions: [{name: x, expression: 'false'}]", service));
+    silent(
+        webhooks,
+        &hook("ValidatingWebhookConfiguration", "  matchConditions: [{name: x, expression: 'false'}]", service),
+    );
     let elsewhere = hook("ValidatingWebhookConfiguration", "", "{namespace: guard, name: gate}");
     silent(webhooks, &(elsewhere.clone() + &running("web", PLAIN)));
     let mut g = graph(&(elsewhere.clone() + &running("web", PLAIN)));
     g.workloads[0].troubled = true;
+    assert!(on(webhooks, &g).is_empty(), "it has all its pods");
+    g.pods.clear();
     let found = on(webhooks, &g);
     assert_eq!((found.len(), found[0].about.name.as_str()), (1, "web"));
-    let narrow = hook("ValidatingWebhookConfiguration", "  namespaceSelector: {matchLabels: {guard: 'on'}}", "{namespace: guard, name: gate}");
+    let narrow = hook(
+        "ValidatingWebhookConfiguration",
+        "  namespaceSelector: {matchLabels: {guard: 'on'}}",
+        "{namespace: guard, name: gate}",
+    );
     let mut g = graph(&(narrow + &running("web", PLAIN)));
     g.workloads[0].troubled = true;
+    g.pods.clear();
     assert!(on(webhooks, &g).is_empty());
-    let other = hook("ValidatingWebhookConfiguration", "", service).replace("resources: [pods]", "resources: [configmaps]");
+    let other =
+        hook("ValidatingWebhookConfiguration", "", service).replace("resources: [pods]", "resources: [configmaps]");
     silent(webhooks, &other);
 }

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::detection::Rule;
 use crate::graph::query::{named, of_service, reference};
-use crate::graph::rules::shape::{finding, proven, who};
+use crate::graph::rules::shape::{self, finding, proven, who};
 use crate::graph::rules::{cause, fact, meant};
 use crate::graph::{Finding, Graph, Standing, Workload, nearest, selects};
 
@@ -69,7 +69,8 @@ fn hooks(graph: &Graph) -> Vec<Hook<'_>> {
 
 /// Whether rules take in the creation of a resource.
 fn creates(rules: &[RuleWithOperations], group: &str, resource: &str) -> bool {
-    let has = |list: &Option<Vec<String>>, wanted: &[&str]| list.iter().flatten().any(|item| wanted.contains(&item.as_str()));
+    let has =
+        |list: &Option<Vec<String>>, wanted: &[&str]| list.iter().flatten().any(|item| wanted.contains(&item.as_str()));
     rules.iter().any(|rule| {
         has(&rule.operations, &["CREATE", "*"])
             && has(&rule.api_groups, &[group, "*"])
@@ -110,7 +111,10 @@ fn silence(graph: &Graph, hook: &Hook<'_>) -> Option<Silence> {
         return Some(Silence { words, path: "service.port", value: port.to_string(), waits: false });
     }
     // Only the pods of this namespace are known.
-    if wanted.namespace != graph.namespace || !graph.knows("Pod") || spec.selector.as_ref().is_none_or(BTreeMap::is_empty) {
+    if wanted.namespace != graph.namespace
+        || !graph.knows("Pod")
+        || spec.selector.as_ref().is_none_or(BTreeMap::is_empty)
+    {
         return None;
     }
     let mut pods = graph.selected(service).filter(|pod| pod.terminating.is_none()).peekable();
@@ -131,6 +135,12 @@ pub(in crate::graph::rules) fn webhooks(graph: &Graph, _now: Timestamp, out: &mu
     let empty = BTreeMap::new();
     let mut labels = graph.cluster.namespaces.get(&graph.namespace).unwrap_or(&empty).clone();
     labels.entry("kubernetes.io/metadata.name".into()).or_insert_with(|| graph.namespace.clone());
+    let pods = shape::pods(graph);
+    // Only who lacks pods can be refused any.
+    let short = |workload: &Workload| {
+        let there = shape::of(&pods, &workload.object).iter().filter(|pod| pod.terminating.is_none()).count();
+        workload.troubled && i32::try_from(there).unwrap_or(i32::MAX) < workload.desired
+    };
     for hook in hooks(graph) {
         if !hook.fails || hook.conditions.is_some_and(|conditions| !conditions.is_empty()) {
             continue;
@@ -141,23 +151,25 @@ pub(in crate::graph::rules) fn webhooks(graph: &Graph, _now: Timestamp, out: &mu
             continue;
         }
         let Some(silence) = silence(graph, &hook) else { continue };
-        let pods = creates(hook.rules, "", "pods");
+        let of_pods = creates(hook.rules, "", "pods");
         let sets = ["replicasets", "deployments"].iter().any(|kind| creates(hook.rules, "apps", kind));
-        if !pods && !sets {
+        if !of_pods && !sets {
             continue;
         }
         let meets = |workload: &&Workload| {
-            let labels = if pods { &workload.pod_labels } else { &workload.labels };
+            let labels = if of_pods { &workload.pod_labels } else { &workload.labels };
             reaches && hook.objects.is_none_or(|selector| selects(selector, labels))
         };
         let concerns: Vec<ObjectRef> =
-            graph.workloads.iter().filter(meets).filter(|w| w.troubled).map(|w| w.object.clone()).collect();
+            graph.workloads.iter().filter(meets).filter(|w| short(w)).map(|w| w.object.clone()).collect();
         let own = graph.service(&silence.value).filter(|_| home).map(|service| of_service(service));
         let missing = hook.client.service.as_ref().map(|s| named("v1", "Service", &s.namespace, &s.name));
-        let Some(about) = own.or_else(|| if home { missing.clone() } else { concerns.first().cloned() }) else { continue };
+        let Some(about) = own.or_else(|| if home { missing.clone() } else { concerns.first().cloned() }) else {
+            continue;
+        };
         let target = missing.unwrap_or_else(|| about.clone());
         let path = format!("webhooks[{}].clientConfig.{}", hook.index, silence.path);
-        let what = if pods { "pods" } else { "workloads" };
+        let what = if of_pods { "pods" } else { "workloads" };
         let statement = format!(
             "{} refuses all new {what} that it matches: its webhook {} calls Service {} in namespace {}, {}, and failurePolicy is Fail",
             who(&hook.configuration),
@@ -170,7 +182,12 @@ pub(in crate::graph::rules) fn webhooks(graph: &Graph, _now: Timestamp, out: &mu
             cause(&hook.configuration, CauseClass::WebhookUnavailable, &path, &silence.value, statement, 0.9),
             vec![
                 fact(&hook.configuration, &path, &silence.value, "this has to answer"),
-                fact(&hook.configuration, &format!("webhooks[{}].failurePolicy", hook.index), "Fail", "no answer is a refusal"),
+                fact(
+                    &hook.configuration,
+                    &format!("webhooks[{}].failurePolicy", hook.index),
+                    "Fail",
+                    "no answer is a refusal",
+                ),
                 fact(&target, "metadata.name", &silence.words, "nobody answers"),
             ],
         );
@@ -178,7 +195,7 @@ pub(in crate::graph::rules) fn webhooks(graph: &Graph, _now: Timestamp, out: &mu
         let standing = if silence.waits { Standing::Suspect } else { Standing::Outage };
         out.push(Finding {
             concerns,
-            words: vec![hook.name.to_owned(), "failed calling webhook".into()],
+            words: vec![hook.name.to_owned()],
             recommendations: vec![format!(
                 "Bring Service {} and its pods back, or set failurePolicy to Ignore or delete the webhook if it is not needed any more.",
                 target.name

@@ -1,4 +1,6 @@
 //! Autoscalers that cannot work, or that may not go as far as they would.
+//!
+//! No pod fails for that, so none of it is offered as the cause of a symptom of the workload.
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,11 @@ fn object(scaler: &HorizontalPodAutoscaler) -> ObjectRef {
 
 fn clip(text: &str) -> String {
     let text = text.trim().trim_end_matches('.');
-    if text.chars().count() <= SAID { text.to_owned() } else { format!("{}…", text.chars().take(SAID).collect::<String>()) }
+    if text.chars().count() <= SAID {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(SAID).collect::<String>())
+    }
 }
 
 /// What is wrong with each autoscaler; the most telling thing only.
@@ -52,7 +58,7 @@ pub(super) fn autoscalers(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>)
             continue;
         }
         if let Some(other) = first.get(&target) {
-            out.push(two(scaler, other, spec, known));
+            out.push(two(scaler, other, spec));
             continue;
         }
         first.insert(target, scaler);
@@ -66,13 +72,9 @@ pub(super) fn autoscalers(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>)
         if let Some(found) = refused(scaler, spec, known, now) {
             out.push(found);
         } else {
-            out.extend(maxed(scaler, spec, known, now));
+            out.extend(maxed(scaler, spec, now));
         }
     }
-}
-
-fn concerns(workload: Option<&Workload>) -> Vec<ObjectRef> {
-    workload.map(|w| w.object.clone()).into_iter().collect()
 }
 
 fn no_target(graph: &Graph, scaler: &HorizontalPodAutoscaler, spec: &HorizontalPodAutoscalerSpec) -> Finding {
@@ -81,13 +83,16 @@ fn no_target(graph: &Graph, scaler: &HorizontalPodAutoscaler, spec: &HorizontalP
     let of_kind = graph.workloads.iter().filter(|w| w.object.kind == target.kind).map(|w| w.object.name.as_str());
     let near = nearest(&target.name, of_kind);
     // The same name of another kind is a mistake of the kind.
-    let other = graph.workloads.iter().find(|w| w.object.name == target.name && TARGETS.contains(&w.object.kind.as_str()));
-    let hint = other.map_or_else(|| meant(near), |other| format!("; did you mean {} {}?", other.object.kind, other.object.name));
+    let other =
+        graph.workloads.iter().find(|w| w.object.name == target.name && TARGETS.contains(&w.object.kind.as_str()));
+    let hint = other
+        .map_or_else(|| meant(near), |other| format!("; did you mean {} {}?", other.object.kind, other.object.name));
     let statement = format!(
         "HorizontalPodAutoscaler {} refers in scaleTargetRef to {} {}, which does not exist{hint}",
         object.name, target.kind, target.name
     );
-    let missing = named(target.api_version.as_deref().unwrap_or("apps/v1"), &target.kind, &graph.namespace, &target.name);
+    let missing =
+        named(target.api_version.as_deref().unwrap_or("apps/v1"), &target.kind, &graph.namespace, &target.name);
     let cause = proven(
         cause(&object, CauseClass::AutoscalerMisconfigured, "spec.scaleTargetRef.name", &target.name, statement, 0.95),
         vec![
@@ -96,7 +101,7 @@ fn no_target(graph: &Graph, scaler: &HorizontalPodAutoscaler, spec: &HorizontalP
         ],
     );
     Finding {
-        words: vec![target.name.clone(), "FailedGetScale".into()],
+        words: vec!["FailedGetScale".into()],
         recommendations: vec![format!("Let scaleTargetRef name the workload that is meant, or delete the autoscaler.")],
         ..finding(Rule::Autoscaler, Standing::Outage, Severity::High, &object, cause)
     }
@@ -106,7 +111,6 @@ fn two(
     scaler: &HorizontalPodAutoscaler,
     other: &HorizontalPodAutoscaler,
     spec: &HorizontalPodAutoscalerSpec,
-    workload: Option<&Workload>,
 ) -> Finding {
     let (object, other) = (object(scaler), object(other));
     let target = format!("{} {}", spec.scale_target_ref.kind, spec.scale_target_ref.name);
@@ -120,8 +124,7 @@ fn two(
         vec![fact(&other, path, &target, "this one scales it"), fact(&object, path, &target, "and so does this one")],
     );
     Finding {
-        concerns: concerns(workload),
-        words: vec!["AmbiguousSelector".into(), other.name.clone()],
+        words: vec!["AmbiguousSelector".into()],
         recommendations: vec![format!("Delete one of {} and {}.", other.name, object.name)],
         ..finding(Rule::Autoscaler, Standing::Outage, Severity::Medium, &object, cause)
     }
@@ -172,15 +175,14 @@ fn no_requests(
                 vec![fact(&object, path, wanted, "this container is measured")],
             );
             return Some(Finding {
-                concerns: vec![workload.object.clone()],
-                words: vec![wanted.clone()],
                 recommendations: vec!["Name a container of the target.".into()],
                 ..finding(Rule::Autoscaler, Standing::Outage, Severity::Medium, &object, cause)
             });
         }
         let lacks = |spec: &PodSpec| {
             spec.resources.is_none()
-                && counted(spec).any(|(_, c)| only.is_none_or(|o| *o == c.name) && defaults.of_container(c, resource).0.is_none())
+                && counted(spec)
+                    .any(|(_, c)| only.is_none_or(|o| *o == c.name) && defaults.of_container(c, resource).0.is_none())
         };
         if !lacks(&workload.spec) || pods.iter().any(|pod| !lacks(pod)) {
             continue;
@@ -197,21 +199,32 @@ fn no_requests(
         let cause = proven(
             cause(&workload.object, CauseClass::AutoscalerMisconfigured, &path, "(absent)", statement, 0.95),
             vec![
-                fact(&object, "spec.metrics.resource.target.averageUtilization", share.unwrap_or_default().to_string(), "a share of the request is wanted"),
+                fact(
+                    &object,
+                    "spec.metrics.resource.target.averageUtilization",
+                    share.unwrap_or_default().to_string(),
+                    "a share of the request is wanted",
+                ),
                 fact(&workload.object, &path, "(absent)", "there is no request to take a share of"),
             ],
         );
         return Some(Finding {
-            concerns: vec![workload.object.clone()],
             words: vec![format!("missing request for {resource}"), "FailedGetResourceMetric".into()],
-            recommendations: vec![format!("Set a {resource} request for container {}, or scale by averageValue.", container.name)],
+            recommendations: vec![format!(
+                "Set a {resource} request for container {}, or scale by averageValue.",
+                container.name
+            )],
             ..finding(Rule::Autoscaler, Standing::Outage, Severity::Medium, &object, cause)
         });
     }
     None
 }
 
-fn condition<'a>(scaler: &'a HorizontalPodAutoscaler, type_: &str, status: &str) -> Option<&'a HorizontalPodAutoscalerCondition> {
+fn condition<'a>(
+    scaler: &'a HorizontalPodAutoscaler,
+    type_: &str,
+    status: &str,
+) -> Option<&'a HorizontalPodAutoscalerCondition> {
     let all = scaler.status.iter().flat_map(|s| s.conditions.iter().flatten());
     all.into_iter().find(|c| c.type_ == type_ && c.status == status)
 }
@@ -236,7 +249,8 @@ fn refused(
     let path = format!("status.conditions[{}]", bad.type_);
     let statement = format!("HorizontalPodAutoscaler {} cannot scale ({reason}): {}", object.name, clip(&message));
     // Without a metrics API nobody ever promised that it works; with one that is gone, it did.
-    let absent = message.contains("could not find the requested resource") || message.contains("the server is currently unable");
+    let absent =
+        message.contains("could not find the requested resource") || message.contains("the server is currently unable");
     let worked = scaler.status.as_ref().is_some_and(|status| {
         status.last_scale_time.is_some() || status.current_metrics.as_ref().is_some_and(|metrics| !metrics.is_empty())
     });
@@ -245,7 +259,12 @@ fn refused(
     let standing = if follows || (absent && !worked) { Standing::Suspect } else { Standing::Outage };
     let mut root = proven(
         cause(&object, CauseClass::AutoscalerMisconfigured, &path, &reason, statement, 0.7),
-        vec![fact(&object, &path, format!("{}={} {reason}: {}", bad.type_, bad.status, clip(&message)), "the autoscaler says so itself")],
+        vec![fact(
+            &object,
+            &path,
+            format!("{}={} {reason}: {}", bad.type_, bad.status, clip(&message)),
+            "the autoscaler says so itself",
+        )],
     );
     if let Some(target) = workload {
         root.proof.push(fact(&object, "spec.scaleTargetRef.name", &spec.scale_target_ref.name, "this is to be scaled"));
@@ -257,21 +276,15 @@ fn refused(
         "Correct what the condition names."
     };
     Some(Finding {
-        concerns: concerns(workload),
-        words: vec![reason],
         recommendations: vec![advice.into()],
         ..finding(Rule::Autoscaler, standing, Severity::Medium, &object, root)
     })
 }
 
 /// It would have more pods than it may.
-fn maxed(
-    scaler: &HorizontalPodAutoscaler,
-    spec: &HorizontalPodAutoscalerSpec,
-    workload: Option<&Workload>,
-    now: Timestamp,
-) -> Option<Finding> {
-    let limited = condition(scaler, "ScalingLimited", "True").filter(|c| c.reason.as_deref() == Some("TooManyReplicas"))?;
+fn maxed(scaler: &HorizontalPodAutoscaler, spec: &HorizontalPodAutoscalerSpec, now: Timestamp) -> Option<Finding> {
+    let limited =
+        condition(scaler, "ScalingLimited", "True").filter(|c| c.reason.as_deref() == Some("TooManyReplicas"))?;
     let status = scaler.status.as_ref()?;
     let current = status.current_replicas.unwrap_or_default();
     if !old(limited, now) || current < spec.max_replicas {
@@ -282,13 +295,18 @@ fn maxed(
     for metric in status.current_metrics.iter().flatten() {
         let Some(source) = &metric.resource else { continue };
         let wanted = spec.metrics.iter().flatten().filter_map(|m| m.resource.as_ref()).find(|m| m.name == source.name);
-        if let (Some(now), Some(target)) = (source.current.average_utilization, wanted.and_then(|w| w.target.average_utilization))
+        if let (Some(now), Some(target)) =
+            (source.current.average_utilization, wanted.and_then(|w| w.target.average_utilization))
             && now > target
         {
             seen.insert(format!("{} is at {now}% of a target of {target}%", source.name));
         }
     }
-    let load = if seen.is_empty() { String::new() } else { format!("; {}", seen.iter().cloned().collect::<Vec<_>>().join(", ")) };
+    let load = if seen.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", seen.iter().cloned().collect::<Vec<_>>().join(", "))
+    };
     let statement = format!(
         "HorizontalPodAutoscaler {} is at its maxReplicas of {} and would have more{load}",
         object.name, spec.max_replicas
@@ -297,15 +315,21 @@ fn maxed(
     let cause = proven(
         cause(&object, CauseClass::AutoscalerMisconfigured, "spec.maxReplicas", &max, statement, 0.85),
         vec![
-            fact(&object, "status.conditions[ScalingLimited]", "True TooManyReplicas", "it wants more than it may have"),
+            fact(
+                &object,
+                "status.conditions[ScalingLimited]",
+                "True TooManyReplicas",
+                "it wants more than it may have",
+            ),
             fact(&object, "status.currentReplicas", current.to_string(), "it has all that it may have"),
         ],
     );
     Some(Finding {
         signal: SignalType::HpaMaxed,
-        concerns: concerns(workload),
         words: vec!["TooManyReplicas".into()],
-        recommendations: vec![format!("Raise maxReplicas above {max} if the cluster has room, or find what makes the load.")],
+        recommendations: vec![format!(
+            "Raise maxReplicas above {max} if the cluster has room, or find what makes the load."
+        )],
         ..finding(Rule::Autoscaler, Standing::Outage, Severity::Medium, &object, cause)
     })
 }

@@ -29,10 +29,17 @@ fn status(condition: &str, more: &str) -> String {
 
 #[test]
 fn a_target_that_does_not_exist() {
-    let finding = one(autoscalers, &(web("{requests: {cpu: 1}}") + &scaler("web", "{kind: Deployment, name: webb}", "")));
+    let finding =
+        one(autoscalers, &(web("{requests: {cpu: 1}}") + &scaler("web", "{kind: Deployment, name: webb}", "")));
     is(&finding, "HorizontalPodAutoscaler/web", "spec.scaleTargetRef.name", "webb", Standing::Outage);
-    assert_eq!(finding.cause.statement, "HorizontalPodAutoscaler web refers in scaleTargetRef to Deployment webb, which does not exist; did you mean web?");
-    says(&one(autoscalers, &(web("{}") + &scaler("web", "{kind: StatefulSet, name: web}", ""))), &["did you mean Deployment web?"]);
+    assert_eq!(
+        finding.cause.statement,
+        "HorizontalPodAutoscaler web refers in scaleTargetRef to Deployment webb, which does not exist; did you mean web?"
+    );
+    says(
+        &one(autoscalers, &(web("{}") + &scaler("web", "{kind: StatefulSet, name: web}", ""))),
+        &["did you mean Deployment web?"],
+    );
     silent(autoscalers, &scaler("web", "{apiVersion: example.com/v1, kind: Rollout, name: web}", ""));
     let mut unread = graph(&scaler("web", WEB, ""));
     unread.unreadable = ["Deployment".to_owned()].into();
@@ -42,7 +49,13 @@ fn a_target_that_does_not_exist() {
 #[test]
 fn a_share_of_a_request_that_is_not_there() {
     let finding = one(autoscalers, &(web("{requests: {memory: 1Gi}}") + &scaler("web", WEB, "")));
-    is(&finding, "Deployment/web", "spec.template.spec.containers[0].resources.requests.cpu", "(absent)", Standing::Outage);
+    is(
+        &finding,
+        "Deployment/web",
+        "spec.template.spec.containers[0].resources.requests.cpu",
+        "(absent)",
+        Standing::Outage,
+    );
     says(&finding, &["cannot scale Deployment web by cpu utilization: container web has no cpu request"]);
     silent(autoscalers, &(web("{requests: {cpu: 100m}}") + &scaler("web", WEB, "")));
     silent(autoscalers, &(web("{limits: {cpu: 100m}}") + &scaler("web", WEB, "")));
@@ -54,7 +67,10 @@ fn a_share_of_a_request_that_is_not_there() {
     let mut g = graph(&(web("{}") + &scaler("web", WEB, "")));
     g.pods[0].spec = graph(&web("{requests: {cpu: 100m}}")).pods[0].spec.clone();
     assert!(on(autoscalers, &g).is_empty());
-    let container = scaler("web", WEB, "").replace("type: Resource, resource: {name: cpu,", "type: ContainerResource, containerResource: {name: cpu, container: wbe,");
+    let container = scaler("web", WEB, "").replace(
+        "type: Resource, resource: {name: cpu,",
+        "type: ContainerResource, containerResource: {name: cpu, container: wbe,",
+    );
     let finding = one(autoscalers, &(web("{requests: {cpu: 1}}") + &container));
     says(&finding, &["by cpu of container wbe, which does not exist in Deployment web"]);
 }
@@ -63,17 +79,39 @@ fn a_share_of_a_request_that_is_not_there() {
 fn conditions_that_it_cannot_work() {
     let base = || web("{requests: {cpu: 1}}");
     let bad = |reason: &str, message: &str, at: &str| {
-        format!("{{type: ScalingActive, status: 'False', reason: {reason}, message: '{message}', lastTransitionTime: '{at}'}}")
+        format!(
+            "{{type: ScalingActive, status: 'False', reason: {reason}, message: '{message}', lastTransitionTime: '{at}'}}"
+        )
     };
-    let none = bad("FailedGetResourceMetric", "the HPA was unable to compute the replica count: no metrics returned", "2026-11-25T09:50:00Z");
+    let none = bad(
+        "FailedGetResourceMetric",
+        "the HPA was unable to compute the replica count: no metrics returned",
+        "2026-11-25T09:50:00Z",
+    );
     let finding = one(autoscalers, &(base() + &scaler("web", WEB, &status(&none, ""))));
-    is(&finding, "HorizontalPodAutoscaler/web", "status.conditions[ScalingActive]", "FailedGetResourceMetric", Standing::Outage);
+    is(
+        &finding,
+        "HorizontalPodAutoscaler/web",
+        "status.conditions[ScalingActive]",
+        "FailedGetResourceMetric",
+        Standing::Outage,
+    );
     says(&finding, &["cannot scale (FailedGetResourceMetric): the HPA was unable"]);
     // Metrics of new pods come late.
-    silent(autoscalers, &(base() + &scaler("web", WEB, &status(&bad("FailedGetResourceMetric", "x", "2026-11-25T09:59:30Z"), ""))));
-    silent(autoscalers, &(base() + &scaler("web", WEB, &status(&bad("ScalingDisabled", "x", "2026-11-25T09:00:00Z"), ""))));
+    silent(
+        autoscalers,
+        &(base() + &scaler("web", WEB, &status(&bad("FailedGetResourceMetric", "x", "2026-11-25T09:59:30Z"), ""))),
+    );
+    silent(
+        autoscalers,
+        &(base() + &scaler("web", WEB, &status(&bad("ScalingDisabled", "x", "2026-11-25T09:00:00Z"), ""))),
+    );
     // Without a metrics API it never worked.
-    let absent = bad("FailedGetResourceMetric", "the server could not find the requested resource (get pods.metrics.k8s.io)", "2026-11-25T09:00:00Z");
+    let absent = bad(
+        "FailedGetResourceMetric",
+        "the server could not find the requested resource (get pods.metrics.k8s.io)",
+        "2026-11-25T09:00:00Z",
+    );
     assert_eq!(one(autoscalers, &(base() + &scaler("web", WEB, &status(&absent, "")))).standing, Standing::Suspect);
     let worked = "lastScaleTime: '2026-11-24T00:00:00Z', ";
     assert_eq!(one(autoscalers, &(base() + &scaler("web", WEB, &status(&absent, worked)))).standing, Standing::Outage);
@@ -85,7 +123,11 @@ fn conditions_that_it_cannot_work() {
 
 #[test]
 fn at_its_maximum_and_wanting_more() {
-    let limited = |reason: &str| format!("{{type: ScalingLimited, status: 'True', reason: {reason}, lastTransitionTime: '2026-11-25T09:50:00Z'}}");
+    let limited = |reason: &str| {
+        format!(
+            "{{type: ScalingLimited, status: 'True', reason: {reason}, lastTransitionTime: '2026-11-25T09:50:00Z'}}"
+        )
+    };
     let load = "currentReplicas: 5, currentMetrics: [{type: Resource, resource: {name: cpu, current: {averageUtilization: 190}}}], ";
     let base = || web("{requests: {cpu: 1}}");
     let finding = one(autoscalers, &(base() + &scaler("web", WEB, &status(&limited("TooManyReplicas"), load))));

@@ -9,7 +9,7 @@ use api::shared::{CauseClass, ObjectRef, Severity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::shape::{ago, finding, proven, who};
+use super::shape::{ago, finding, proven, telling, who};
 use super::{cause, fact};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
@@ -41,33 +41,38 @@ pub(super) fn pods(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         let Some(first) = pods.first() else { continue };
         let more = if pods.len() > 1 { format!(" and {} more", pods.len() - 1) } else { String::new() };
         let since = first.terminating.map(|at| at.to_string()).unwrap_or_default();
-        let (path, value, statement, sure, advice) = match finalizer {
-            Some(finalizer) => (
-                "metadata.finalizers",
-                finalizer.to_owned(),
-                format!("{}{more} is being deleted and does not go: finalizer {finalizer} is not removed", who(&first.object)),
-                0.95,
-                format!("Start the controller that removes {finalizer}; remove the finalizer by hand only if it is gone for good."),
-            ),
-            None => {
-                let node = first.node.clone().unwrap_or_default();
-                let text = format!(
-                    "{}{more} is being deleted and does not go: node {node} has not ended its containers long after their grace",
-                    who(&first.object)
-                );
-                ("metadata.deletionTimestamp", since.clone(), text, 0.7, format!("Look at the kubelet and the container runtime of node {node}."))
-            }
+        let (path, value, statement, sure, advice) = if let Some(finalizer) = finalizer {
+            let text = format!(
+                "{}{more} is being deleted and does not go: finalizer {finalizer} is not removed",
+                who(&first.object)
+            );
+            ("metadata.finalizers", finalizer.to_owned(), text, 0.95, remedy(finalizer))
+        } else {
+            let node = first.node.clone().unwrap_or_default();
+            let text = format!(
+                "{}{more} is being deleted and does not go: node {node} has not ended its containers long after their grace",
+                who(&first.object)
+            );
+            let advice = format!("Look at the kubelet and the container runtime of node {node}.");
+            ("metadata.deletionTimestamp", since.clone(), text, 0.7, advice)
         };
+        // A StatefulSet makes no pod anew before the old one of that name is gone.
+        let waits = first.workload.kind == "StatefulSet";
         let cause = proven(
             cause(&first.object, CauseClass::DeletionBlocked, path, &value, statement, sure),
             vec![
                 fact(&first.object, "metadata.deletionTimestamp", since, "its grace ended then"),
-                fact(&first.object, "metadata.finalizers", first.finalizers.join(", "), "these have to be removed first"),
+                fact(
+                    &first.object,
+                    "metadata.finalizers",
+                    first.finalizers.join(", "),
+                    "these have to be removed first",
+                ),
             ],
         );
         out.push(Finding {
-            concerns: vec![first.workload.clone()],
-            words: vec![value],
+            concerns: waits.then(|| first.workload.clone()).into_iter().collect(),
+            words: telling([value]),
             recommendations: vec![advice],
             ..finding(Rule::DeletionStuck, Standing::Outage, Severity::Medium, &first.object, cause)
         });
@@ -135,8 +140,10 @@ fn in_use(object: &ObjectRef, metadata: &ObjectMeta, pod: &Member) -> Option<Fin
     );
     Some(Finding {
         concerns: vec![pod.workload.clone()],
-        words: vec![object.name.clone(), "being deleted".into()],
-        recommendations: vec![format!("Stop {} if the data may go; otherwise secure the data before that pod ends.", who(&pod.workload))],
+        recommendations: vec![format!(
+            "Stop {} if the data may go; otherwise secure the data before that pod ends.",
+            who(&pod.workload)
+        )],
         ..finding(Rule::DeletionStuck, Standing::Suspect, Severity::Medium, object, cause)
     })
 }
@@ -158,10 +165,12 @@ fn kept(object: &ObjectRef, metadata: &ObjectMeta, now: Timestamp) -> Option<Fin
         ],
     );
     Some(Finding {
-        words: vec![finalizer.clone()],
-        recommendations: vec![format!(
-            "Start the controller that removes {finalizer}; remove the finalizer by hand only if it is gone for good."
-        )],
+        words: telling([finalizer.clone()]),
+        recommendations: vec![remedy(finalizer)],
         ..finding(Rule::DeletionStuck, Standing::Outage, Severity::Medium, object, cause)
     })
+}
+
+fn remedy(finalizer: &str) -> String {
+    format!("Start the controller that removes {finalizer}; remove the finalizer by hand only if it is gone for good.")
 }

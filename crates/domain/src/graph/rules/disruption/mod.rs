@@ -1,7 +1,7 @@
 //! Budgets and strategies that leave no pod that may go.
 //!
 //! A budget that allows nothing for the moment, because pods are not ready, is doing its work; one that never can, however
-//! healthy its pods are, stops every drain.
+//! healthy its pods are, stops every drain. No pod fails for that, so it is not offered as the cause of a symptom.
 
 #[cfg(test)]
 mod tests;
@@ -68,7 +68,9 @@ pub(super) fn budgets(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         }
         let pods: i32 = evicted
             .iter()
-            .map(|w| most.get(&(w.object.kind.as_str(), w.object.name.as_str())).copied().unwrap_or(w.desired).max(w.desired))
+            .map(|w| {
+                most.get(&(w.object.kind.as_str(), w.object.name.as_str())).copied().unwrap_or(w.desired).max(w.desired)
+            })
             .sum();
         out.extend(never(graph, budget, pods, &evicted));
     }
@@ -83,7 +85,6 @@ pub(super) fn budgets(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
             "Pods of {kind} {workload} cannot be evicted: PodDisruptionBudgets {} and {} both select them, and only one may",
             a.name, b.name
         );
-        let of = graph.workloads.iter().find(|w| w.object.kind == kind && w.object.name == workload);
         let cause = proven(
             cause(&b, CauseClass::DisruptionBlocked, "spec.selector", &a.name, statement, 0.95),
             vec![
@@ -92,9 +93,11 @@ pub(super) fn budgets(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
             ],
         );
         out.push(Finding {
-            concerns: of.map(|w| w.object.clone()).into_iter().collect(),
             words: vec!["more than one PodDisruptionBudget".into()],
-            recommendations: vec![format!("Delete one of {} and {}, or let them select different pods.", a.name, b.name)],
+            recommendations: vec![format!(
+                "Delete one of {} and {}, or let them select different pods.",
+                a.name, b.name
+            )],
             ..finding(Rule::DisruptionBlocked, Standing::Latent, Severity::Medium, &b, cause)
         });
     }
@@ -123,7 +126,10 @@ fn never(graph: &Graph, budget: &PodDisruptionBudget, pods: i32, workloads: &[&&
     let selector = spec.selector.as_ref()?;
     let drained = graph.cluster.nodes.iter().find(|node| {
         node.cordoned
-            && graph.pods.iter().any(|pod| pod.node.as_deref() == Some(node.name.as_str()) && selects(selector, &pod.labels))
+            && graph
+                .pods
+                .iter()
+                .any(|pod| pod.node.as_deref() == Some(node.name.as_str()) && selects(selector, &pod.labels))
     });
     let then = drained.map_or_else(
         || "so no node that it runs on can be drained".to_owned(),
@@ -145,8 +151,7 @@ fn never(graph: &Graph, budget: &PodDisruptionBudget, pods: i32, workloads: &[&&
         cause.proof.push(fact(&object, "status.disruptionsAllowed", allowed.to_string(), "this is what it allows now"));
     }
     Some(Finding {
-        concerns: workloads.iter().map(|w| w.object.clone()).collect(),
-        words: vec!["disruption budget".into(), object.name.clone()],
+        words: vec!["disruption budget".into()],
         recommendations: vec![format!("Let {} run more replicas than must stay, or set maxUnavailable 1.", of)],
         ..finding(
             Rule::DisruptionBlocked,
@@ -182,7 +187,6 @@ fn idle(graph: &Graph, budget: &PodDisruptionBudget) -> Option<Finding> {
         vec![fact(&object, &path, value, "no pod has this label")],
     );
     Some(Finding {
-        words: vec![object.name.clone()],
         recommendations: vec![format!("Let the selector ask for {near}.")],
         hold: 30,
         ..finding(Rule::DisruptionBlocked, Standing::Latent, Severity::Low, &object, cause)
@@ -231,7 +235,9 @@ pub(super) fn volumes(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
             out.push(Finding {
                 concerns: vec![workload.object.clone()],
                 words: vec!["Multi-Attach".into(), "already exclusively attached".into(), "ReadWriteOncePod".into()],
-                recommendations: vec!["Set strategy Recreate with one replica, or use a claim that is ReadWriteMany.".into()],
+                recommendations: vec![
+                    "Set strategy Recreate with one replica, or use a claim that is ReadWriteMany.".into(),
+                ],
                 ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &workload.object, cause)
             });
         }

@@ -16,11 +16,34 @@ const OWN: &str = "selector: {matchLabels: {app: web}}";
 fn a_budget_that_never_lets_a_pod_go() {
     let finding = one(budgets, &(web(2) + &budget("web", &format!("minAvailable: 2, {OWN}"))));
     is(&finding, "PodDisruptionBudget/web", "spec.minAvailable", "2", Standing::Latent);
-    says(&finding, &["PodDisruptionBudget web never allows a disruption of Deployment web: minAvailable is 2 and there are at most 2 pods"]);
+    says(
+        &finding,
+        &[
+            "PodDisruptionBudget web never allows a disruption of Deployment web: minAvailable is 2 and there are at most 2 pods",
+        ],
+    );
     assert_eq!((finding.rule, finding.severity), (Rule::DisruptionBlocked, Severity::Low));
-    is(&one(budgets, &(web(3) + &budget("web", &format!("maxUnavailable: 0, {OWN}")))), "PodDisruptionBudget/web", "spec.maxUnavailable", "0", Standing::Latent);
-    is(&one(budgets, &(web(3) + &budget("web", &format!("minAvailable: 100%, {OWN}")))), "PodDisruptionBudget/web", "spec.minAvailable", "100%", Standing::Latent);
-    is(&one(budgets, &(web(1) + &budget("web", &format!("minAvailable: 50%, {OWN}")))), "PodDisruptionBudget/web", "spec.minAvailable", "50%", Standing::Latent);
+    is(
+        &one(budgets, &(web(3) + &budget("web", &format!("maxUnavailable: 0, {OWN}")))),
+        "PodDisruptionBudget/web",
+        "spec.maxUnavailable",
+        "0",
+        Standing::Latent,
+    );
+    is(
+        &one(budgets, &(web(3) + &budget("web", &format!("minAvailable: 100%, {OWN}")))),
+        "PodDisruptionBudget/web",
+        "spec.minAvailable",
+        "100%",
+        Standing::Latent,
+    );
+    is(
+        &one(budgets, &(web(1) + &budget("web", &format!("minAvailable: 50%, {OWN}")))),
+        "PodDisruptionBudget/web",
+        "spec.minAvailable",
+        "50%",
+        Standing::Latent,
+    );
 }
 
 #[test]
@@ -54,7 +77,9 @@ fn a_budget_that_selects_nothing_or_two_on_one_pod() {
     says(&finding, &["selects no pods", "did you mean app=web?"]);
     // Left over from something that is gone: it stands in nobody's way.
     silent(budgets, &(web(3) + &budget("old", "minAvailable: 1, selector: {matchLabels: {app: orders}}")));
-    let both = web(3) + &budget("one", &format!("minAvailable: 1, {OWN}")) + &budget("two", &format!("maxUnavailable: 1, {OWN}"));
+    let both = web(3)
+        + &budget("one", &format!("minAvailable: 1, {OWN}"))
+        + &budget("two", &format!("maxUnavailable: 1, {OWN}"));
     let finding = one(budgets, &both);
     is(&finding, "PodDisruptionBudget/two", "spec.selector", "one", Standing::Latent);
     says(&finding, &["PodDisruptionBudgets one and two both select them"]);
@@ -63,27 +88,42 @@ fn a_budget_that_selects_nothing_or_two_on_one_pod() {
 #[test]
 fn a_volume_for_one_node_and_pods_on_two() {
     let spec = "containers: [{name: web}]\nvolumes: [{name: v, persistentVolumeClaim: {claimName: data}}]";
-    let claim = |mode: &str| format!("---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {{accessModes: [{mode}]}}\n");
+    let claim = |mode: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {{accessModes: [{mode}]}}\n"
+        )
+    };
     let world = |mode: &str, nodes: &[&str], text: &str| {
         let mut g = graph(&(text.to_owned() + &claim(mode)));
         let first = g.pods[0].clone();
-        g.pods = nodes.iter().enumerate().map(|(n, node)| {
-            let mut pod = first.clone();
-            pod.object.name = format!("web-{n}");
-            pod.node = Some((*node).to_owned());
-            pod
-        }).collect();
+        g.pods = nodes
+            .iter()
+            .enumerate()
+            .map(|(n, node)| {
+                let mut pod = first.clone();
+                pod.object.name = format!("web-{n}");
+                pod.node = Some((*node).to_owned());
+                pod
+            })
+            .collect();
         on(volumes, &g)
     };
     let two = running("web", spec).replace("replicas: 1", "replicas: 2");
     let found = world("ReadWriteOnce", &["n1", "n2"], &two);
     assert_eq!(found.len(), 1);
-    is(&found[0], "Deployment/web", "spec.template.spec.volumes[0].persistentVolumeClaim.claimName", "data", Standing::Suspect);
+    is(
+        &found[0],
+        "Deployment/web",
+        "spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
+        "data",
+        Standing::Suspect,
+    );
     assert!(world("ReadWriteOnce", &["n1", "n1"], &two).is_empty());
     assert!(world("ReadWriteMany", &["n1", "n2"], &two).is_empty());
     assert_eq!(world("ReadWriteOncePod", &["n1", "n1"], &two).len(), 1);
     // Recreate ends the old pod first.
     assert!(world("ReadWriteOnce", &["n1", "n2"], &running("web", spec)).is_empty());
-    let rolling = running("web", spec).replace("replicas: 1", "replicas: 1\n  strategy: {rollingUpdate: {maxSurge: 1}}");
+    let rolling =
+        running("web", spec).replace("replicas: 1", "replicas: 1\n  strategy: {rollingUpdate: {maxSurge: 1}}");
     assert_eq!(world("ReadWriteOnce", &["n1", "n2"], &rolling).len(), 1);
 }

@@ -11,8 +11,8 @@ use api::shared::Severity;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{NodeSelector, PodSpec};
 
-use super::shape::{finding, proven, who};
 use super::cause;
+use super::shape::{finding, proven, who};
 use crate::detection::Rule;
 use crate::diagnosis::scheduling::{Placed, Wanted, World, place};
 use crate::graph::query::name;
@@ -36,7 +36,8 @@ pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) 
     if !graph.knows("Node") || graph.cluster.nodes.is_empty() {
         return;
     }
-    let waiting = |pod: &&crate::graph::Member| pod.node.as_deref().is_none_or(str::is_empty) && pod.terminating.is_none();
+    let waiting =
+        |pod: &&crate::graph::Member| pod.node.as_deref().is_none_or(str::is_empty) && pod.terminating.is_none();
     if !graph.pods.iter().any(|pod| waiting(&pod)) {
         return;
     }
@@ -71,7 +72,6 @@ pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) 
         root.ruled_out = found.ruled_out;
         out.push(Finding {
             concerns: vec![pod.workload.clone()],
-            words: vec!["nodes are available".into(), "Unschedulable".into()],
             recommendations: vec![found.advice],
             ..finding(Rule::Unschedulable, Standing::Suspect, Severity::High, &pod.workload, root)
         });

@@ -57,7 +57,9 @@ spec: {spec}
 }
 
 fn beside(name: &str, labels: &str, node: &str) -> String {
-    format!("---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {labels}}}\nspec: {{nodeName: {node}, containers: [{{name: a, ports: [{{containerPort: 80, hostPort: 80}}]}}]}}\n")
+    format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {labels}}}\nspec: {{nodeName: {node}, containers: [{{name: a, ports: [{{containerPort: 80, hostPort: 80}}]}}]}}\n"
+    )
 }
 
 #[track_caller]
@@ -65,7 +67,10 @@ fn one(graph: &Graph) -> Finding {
     let mut found = on(placement, graph);
     assert_eq!(found.len(), 1, "{found:?}");
     let finding = found.remove(0);
-    assert_eq!((finding.rule, finding.standing, finding.about.name.as_str()), (Rule::Unschedulable, Standing::Suspect, "web"));
+    assert_eq!(
+        (finding.rule, finding.standing, finding.about.name.as_str()),
+        (Rule::Unschedulable, Standing::Suspect, "web")
+    );
     finding
 }
 
@@ -81,11 +86,26 @@ fn room_and_the_smallest_change() {
     let spec = "{containers: [{name: a, resources: {requests: {memory: 7Gi, cpu: 500m}}}]}";
     let small = node("n2", json!({}), |n| n.allocatable.insert("memory".into(), 4 * GI).map_or((), drop));
     let finding = one(&world(spec, "", vec![same("n1"), small]));
-    at(&finding, "spec.template.spec.containers[0].resources.requests.memory", CauseClass::InsufficientResources, "It fits node n1 with 1Gi less memory.");
-    says(&finding, &["request 7Gi memory, and no node has that much free: insufficient memory (n1: memory 7Gi requested, 6Gi free of 8Gi"]);
+    at(
+        &finding,
+        "spec.template.spec.containers[0].resources.requests.memory",
+        CauseClass::InsufficientResources,
+        "It fits node n1 with 1Gi less memory.",
+    );
+    says(
+        &finding,
+        &[
+            "request 7Gi memory, and no node has that much free: insufficient memory (n1: memory 7Gi requested, 6Gi free of 8Gi",
+        ],
+    );
     let spec = "{containers: [{name: a, resources: {limits: {nvidia.com/gpu: '2'}}}]}";
     let finding = one(&world(spec, "", vec![same("n1")]));
-    at(&finding, "spec.template.spec.containers[0].resources.requests.nvidia.com/gpu", CauseClass::InsufficientResources, "no nvidia.com/gpu requested");
+    at(
+        &finding,
+        "spec.template.spec.containers[0].resources.requests.nvidia.com/gpu",
+        CauseClass::InsufficientResources,
+        "no nvidia.com/gpu requested",
+    );
     says(&finding, &["no node offers any nvidia.com/gpu"]);
     let full = node("n1", json!({}), |n| n.requested.insert("pods".into(), 110_000).map_or((), drop));
     says(&one(&world("{containers: [{name: a}]}", "", vec![full])), &["too many pods"]);
@@ -100,7 +120,12 @@ fn taints_cordons_and_control_planes() {
     let plane = node("cp", json!({}), taint("node-role.kubernetes.io/control-plane"));
     let tainted = node("n1", json!({}), taint("dedicated"));
     let finding = one(&world("{containers: [{name: a}]}", "", vec![plane.clone(), tainted.clone()]));
-    at(&finding, "spec.template.spec.tolerations", CauseClass::UnsatisfiableConstraints, "It fits node n1 with a toleration for dedicated=batch:NoSchedule.");
+    at(
+        &finding,
+        "spec.template.spec.tolerations",
+        CauseClass::UnsatisfiableConstraints,
+        "It fits node n1 with a toleration for dedicated=batch:NoSchedule.",
+    );
     says(&finding, &["Pods of Deployment web do not tolerate the taint dedicated=batch:NoSchedule of node n1"]);
     let cordoned = node("n1", json!({}), |n| n.cordoned = true);
     let finding = one(&world("{containers: [{name: a}]}", "", vec![plane, cordoned]));
@@ -112,11 +137,17 @@ fn taints_cordons_and_control_planes() {
 
 #[test]
 fn selectors_and_affinities_of_nodes() {
-    let finding = one(&world("{nodeSelector: {disk: sdd}, containers: [{name: a}]}", "", vec![node("n1", json!({"disk": "ssd"}), |_| {})]));
+    let finding = one(&world(
+        "{nodeSelector: {disk: sdd}, containers: [{name: a}]}",
+        "",
+        vec![node("n1", json!({"disk": "ssd"}), |_| {})],
+    ));
     at(&finding, "spec.template.spec.nodeSelector", CauseClass::UnsatisfiableConstraints, "Correct the nodeSelector");
     says(&finding, &["asks with its nodeSelector for disk=sdd, which matches no node", "did you mean disk=ssd?"]);
     let wants = |expression: &str| {
-        format!("{{affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{{matchExpressions: [{expression}]}}]}}}}}}, containers: [{{name: a}}]}}")
+        format!(
+            "{{affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{{matchExpressions: [{expression}]}}]}}}}}}, containers: [{{name: a}}]}}"
+        )
     };
     let zoned = || vec![node("n1", json!({"zone": "a", "cores": "8"}), |_| {})];
     let finding = one(&world(&wants("{key: zone, operator: In, values: [b, c]}"), "", zoned()));
@@ -137,17 +168,31 @@ fn selectors_and_affinities_of_nodes() {
 #[test]
 fn pods_that_must_be_apart_or_together() {
     let term = |kind: &str, app: &str| {
-        format!("{{affinity: {{{kind}: {{requiredDuringSchedulingIgnoredDuringExecution: [{{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: {app}}}}}}}]}}}}, containers: [{{name: a}}]}}")
+        format!(
+            "{{affinity: {{{kind}: {{requiredDuringSchedulingIgnoredDuringExecution: [{{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: {app}}}}}}}]}}}}, containers: [{{name: a}}]}}"
+        )
     };
     let others = beside("web-0", "{app: web}", "n1");
     let finding = one(&world(&term("podAntiAffinity", "web"), &others, vec![same("n1")]));
     let path = "spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]";
     at(&finding, path, CauseClass::UnsatisfiableConstraints, "a podAntiAffinity that is only preferred");
-    says(&finding, &["podAntiAffinity allows one pod with app=web per kubernetes.io/hostname, and pod web-0 is on node n1"]);
+    says(
+        &finding,
+        &["podAntiAffinity allows one pod with app=web per kubernetes.io/hostname, and pod web-0 is on node n1"],
+    );
     assert!(on(placement, &world(&term("podAntiAffinity", "web"), &others, vec![same("n1"), same("n2")])).is_empty());
     let finding = one(&world(&term("podAffinity", "cache"), &others, vec![same("n1"), same("n2")]));
-    says(&finding, &["podAffinity asks for a pod with app=cache in the same kubernetes.io/hostname, and there is none"]);
-    assert!(on(placement, &world(&term("podAffinity", "cache"), &beside("c", "{app: cache}", "n2"), vec![same("n1"), same("n2")])).is_empty());
+    says(
+        &finding,
+        &["podAffinity asks for a pod with app=cache in the same kubernetes.io/hostname, and there is none"],
+    );
+    assert!(
+        on(
+            placement,
+            &world(&term("podAffinity", "cache"), &beside("c", "{app: cache}", "n2"), vec![same("n1"), same("n2")])
+        )
+        .is_empty()
+    );
     // The first of its own kind may go anywhere.
     assert!(on(placement, &world(&term("podAffinity", "web"), "", vec![same("n1")])).is_empty());
 }
@@ -156,15 +201,33 @@ fn pods_that_must_be_apart_or_together() {
 fn ports_of_the_node_and_spreading() {
     let spec = "{containers: [{name: a, ports: [{containerPort: 80, hostPort: 80}]}]}";
     let finding = one(&world(spec, &beside("proxy", "{app: proxy}", "n1"), vec![same("n1")]));
-    at(&finding, "spec.template.spec.containers[0].ports[0].hostPort", CauseClass::UnsatisfiableConstraints, "another hostPort than 80");
+    at(
+        &finding,
+        "spec.template.spec.containers[0].ports[0].hostPort",
+        CauseClass::UnsatisfiableConstraints,
+        "another hostPort than 80",
+    );
     says(&finding, &["need hostPort 80, which pod proxy has taken on node n1"]);
-    assert!(on(placement, &world(spec, &beside("proxy", "{app: proxy}", "n2"), vec![same("n1"), same("n2")])).is_empty());
+    assert!(
+        on(placement, &world(spec, &beside("proxy", "{app: proxy}", "n2"), vec![same("n1"), same("n2")])).is_empty()
+    );
     let spread = "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}], containers: [{name: a}]}";
-    let zones = || vec![node("n1", json!({"zone": "a"}), |_| {}), node("n2", json!({"zone": "b"}), |n| n.cordoned = true)];
+    let zones =
+        || vec![node("n1", json!({"zone": "a"}), |_| {}), node("n2", json!({"zone": "b"}), |n| n.cordoned = true)];
     let finding = one(&world(spread, &beside("web-0", "{app: web}", "n1"), zones()));
-    assert!(finding.cause.path.as_deref() == Some("spec.template.spec.topologySpreadConstraints[0]") || finding.cause.object.kind == "Node", "{finding:?}");
+    assert!(
+        finding.cause.path.as_deref() == Some("spec.template.spec.topologySpreadConstraints[0]")
+            || finding.cause.object.kind == "Node",
+        "{finding:?}"
+    );
     assert!(on(placement, &world(spread, "", zones())).is_empty());
-    assert!(on(placement, &world(&spread.replace("DoNotSchedule", "ScheduleAnyway"), &beside("web-0", "{app: web}", "n1"), zones())).is_empty());
+    assert!(
+        on(
+            placement,
+            &world(&spread.replace("DoNotSchedule", "ScheduleAnyway"), &beside("web-0", "{app: web}", "n1"), zones())
+        )
+        .is_empty()
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A pod that runs needs none of them until it starts again; so the finding is about the next start. Who is at fault
 //! follows from what happened last: a pod that is ready had everything, so what is missing now went away.
 
+mod files;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use crate::detection::Rule;
 use crate::diagnosis::refs::{Reference, references};
 use crate::graph::query::named;
 use crate::graph::{Finding, Graph, Keyed, Standing, Workload, nearest};
+
+pub(super) use files::{pull_secrets, sub_paths};
 
 /// ConfigMaps that the platform itself keeps in every namespace.
 const KEPT: [&str; 2] = ["kube-root-ca.crt", "openshift-service-ca.crt"];
@@ -46,8 +49,9 @@ struct Lack<'a> {
 
 impl<'a> Known<'a> {
     fn of(graph: &'a Graph) -> Self {
-        let by_name =
-            |list: &'a [Keyed]| list.iter().map(|keyed| (keyed.object.name.as_str(), keyed)).collect::<BTreeMap<_, _>>();
+        let by_name = |list: &'a [Keyed]| {
+            list.iter().map(|keyed| (keyed.object.name.as_str(), keyed)).collect::<BTreeMap<_, _>>()
+        };
         Self {
             graph,
             maps: by_name(&graph.config_maps),
@@ -110,7 +114,8 @@ fn needed(workload: &Workload) -> Vec<Reference> {
             && !reference.optional
             && !(reference.kind == "PersistentVolumeClaim" && replaced.contains(reference.name.as_str()))
     });
-    if let Some(class) = spec.priority_class_name.as_ref().filter(|name| !name.is_empty() && workload.object.kind != "Pod")
+    if let Some(class) =
+        spec.priority_class_name.as_ref().filter(|name| !name.is_empty() && workload.object.kind != "Pod")
     {
         found.push(Reference {
             kind: "PriorityClass",
@@ -129,7 +134,9 @@ fn had(graph: &Graph, pods: &Pods<'_>, workload: &Workload, reference: &Referenc
     let same = |other: &Reference| {
         other.kind == reference.kind && other.name == reference.name && other.key == reference.key && !other.optional
     };
-    if let Some(pod) = shape::of(pods, &workload.object).iter().find(|pod| pod.ready && references(&pod.spec).iter().any(same)) {
+    if let Some(pod) =
+        shape::of(pods, &workload.object).iter().find(|pod| pod.ready && references(&pod.spec).iter().any(same))
+    {
         return Some((pod.object.clone(), "Ready".into()));
     }
     let job = graph.cron_jobs.iter().find(|job| {
@@ -169,7 +176,7 @@ pub(super) fn missing(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                     known.standing = Standing::Latent;
                 }
             } else {
-                gone.insert(what, vanished(graph, workload, &reference, &lack, had));
+                gone.insert(what, vanished(graph, workload, &reference, &lack, had.as_ref()));
             }
         }
     }
@@ -209,7 +216,7 @@ fn absent(object: &ObjectRef, lack: &Lack<'_>) -> api::shared::Proof {
 
 fn words(reference: &Reference) -> Vec<String> {
     let own = [Some(reference.name.clone()), reference.key.clone(), reference.variable.clone()];
-    own.into_iter().flatten().collect()
+    shape::telling(own.into_iter().flatten())
 }
 
 /// The reference is wrong: nothing shows that what it names ever existed.
@@ -231,7 +238,10 @@ fn wrong(workload: &Workload, reference: &Reference, lack: &Lack<'_>) -> Finding
         vec![fact(&workload.object, &path, value, "the reference stands here"), absent(&target, lack)],
     );
     cause.ruled_out.push(not("The pod starts without it", "the reference is not optional"));
-    let what = reference.key.as_ref().map_or_else(|| shape::who(&target), |key| format!("key {key} of {}", shape::who(&target)));
+    let what = reference
+        .key
+        .as_ref()
+        .map_or_else(|| shape::who(&target), |key| format!("key {key} of {}", shape::who(&target)));
     let advice = match lack.near {
         Some(near) => format!("Let {place} name {near}, or create {what}."),
         None => format!("Create {what}, or correct the reference in {place}."),
@@ -250,7 +260,7 @@ fn vanished(
     workload: &Workload,
     reference: &Reference,
     lack: &Lack<'_>,
-    had: Option<(ObjectRef, String)>,
+    had: Option<&(ObjectRef, String)>,
 ) -> Finding {
     let target = lack.keyed.map_or_else(|| target(&graph.namespace, reference), |keyed| keyed.object.clone());
     let path = format!("{}.{}", workload.spec_path, reference.path);
@@ -271,123 +281,27 @@ fn vanished(
             reference.name.clone(),
         ),
     };
-    let mut proof = vec![fact(&workload.object, &path, &reference.name, "the reference stands here"), absent(&target, lack)];
-    if let Some((object, state)) = &had {
+    let mut proof =
+        vec![fact(&workload.object, &path, &reference.name, "the reference stands here"), absent(&target, lack)];
+    if let Some((object, state)) = had {
         proof.push(fact(object, "status", state, "it could only start while that was there"));
     }
     if let Some(touch) = lack.keyed.and_then(|keyed| keyed.touched.as_ref()) {
         let by = format!("{} at {}", touch.by, touch.at);
         proof.push(fact(&target, "metadata.managedFields", by, "this changed it last"));
     }
-    let mut cause =
-        proven(cause(&target, CauseClass::MissingReference, &at, &value, statement, 0.95), proof);
-    let because = if had.is_some() { "it worked with the same reference" } else { "the other object was changed later" };
+    let mut cause = proven(cause(&target, CauseClass::MissingReference, &at, &value, statement, 0.95), proof);
+    let because =
+        if had.is_some() { "it worked with the same reference" } else { "the other object was changed later" };
     cause.ruled_out.push(not("The reference is misspelt", because));
-    let what = reference.key.as_ref().map_or_else(|| shape::who(&target), |key| format!("key {key} of {}", shape::who(&target)));
+    let what = reference
+        .key
+        .as_ref()
+        .map_or_else(|| shape::who(&target), |key| format!("key {key} of {}", shape::who(&target)));
     Finding {
         concerns: vec![workload.object.clone()],
         words: words(reference),
         recommendations: vec![format!("Restore {what}, or take the reference out of {place}.")],
         ..finding(Rule::NextStart, latent(workload), Severity::High, &workload.object, cause)
-    }
-}
-
-/// Credentials for a registry that are missing or of a type that the kubelet does not read. Images that are on the node or
-/// free for all need none, so this only explains.
-pub(super) fn pull_secrets(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
-    if !graph.knows("Secret") {
-        return;
-    }
-    let secrets: BTreeMap<&str, &Keyed> = graph.secrets.iter().map(|s| (s.object.name.as_str(), s)).collect();
-    for workload in shape::starting(graph) {
-        for (index, wanted) in workload.spec.image_pull_secrets.iter().flatten().enumerate() {
-            let path = format!("{}.imagePullSecrets[{index}].name", workload.spec_path);
-            let who = who(&workload.object);
-            let name = wanted.name.as_str();
-            let (statement, proof) = match secrets.get(name) {
-                None => {
-                    let near = nearest(name, secrets.keys().copied());
-                    let target = named("v1", "Secret", &graph.namespace, name);
-                    (
-                        format!("{who} names in imagePullSecrets the Secret {name}, which does not exist{}", meant(near)),
-                        fact(&target, "metadata.name", "(absent)", "no such object exists"),
-                    )
-                }
-                Some(secret) if !secret.type_.is_empty() && !REGISTRY.contains(&secret.type_.as_str()) => (
-                    format!(
-                        "{who} names in imagePullSecrets the Secret {name}, whose type is {} and not {}, so it is ignored",
-                        secret.type_, REGISTRY[0]
-                    ),
-                    fact(&secret.object, "type", &secret.type_, "the kubelet takes no credentials from this type"),
-                ),
-                Some(_) => continue,
-            };
-            let cause = proven(
-                cause(&workload.object, CauseClass::ImageUnauthorized, &path, name, statement, 0.85),
-                vec![fact(&workload.object, &path, name, "the reference stands here"), proof],
-            );
-            out.push(Finding {
-                concerns: vec![workload.object.clone()],
-                words: vec![name.to_owned(), "unauthorized".into(), "authorization failed".into(), "denied".into()],
-                recommendations: vec![format!(
-                    "Create Secret {name} of type {} with credentials of the registry, or name the right one.",
-                    REGISTRY[0]
-                )],
-                ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &workload.object, cause)
-            });
-        }
-    }
-}
-
-/// A file of a ConfigMap or Secret that is mounted alone, and of which no key is there: an empty directory takes its place.
-pub(super) fn sub_paths(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
-    let known = Known::of(graph);
-    for workload in shape::starting(graph) {
-        let spec = &workload.spec;
-        let lists = [("initContainers", spec.init_containers.as_deref().unwrap_or_default()), ("containers", &spec.containers)];
-        for (list, at, container) in
-            lists.iter().flat_map(|(list, all)| all.iter().enumerate().map(move |(at, container)| (list, at, container)))
-        {
-            for (number, mount) in container.volume_mounts.iter().flatten().enumerate() {
-                let Some(file) = mount.sub_path.as_deref().filter(|file| !file.is_empty()) else { continue };
-                let Some(volume) = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name) else { continue };
-                let map = volume.config_map.as_ref().map(|s| ("ConfigMap", &s.name, &s.items, s.optional));
-                let secret = volume.secret.as_ref().and_then(|s| Some(("Secret", s.secret_name.as_ref()?, &s.items, s.optional)));
-                let Some((kind, name, items, optional)) = map.or(secret) else { continue };
-                let from = if kind == "Secret" { &known.secrets } else { &known.maps };
-                let Some(keyed) = from.get(name.as_str()) else { continue };
-                let Some(keys) = keyed.keys.as_ref().filter(|_| optional != Some(true)) else { continue };
-                let files: BTreeSet<&str> = match items {
-                    Some(items) => items.iter().map(|item| item.path.as_str()).collect(),
-                    None => keys.iter().map(String::as_str).collect(),
-                };
-                let inside = |path: &&str| *path == file || path.starts_with(&format!("{file}/"));
-                if files.iter().any(inside) {
-                    continue;
-                }
-                let path = format!("{}.{list}[{at}].volumeMounts[{number}].subPath", workload.spec_path);
-                let statement = format!(
-                    "{} mounts subPath {file} of {}, which has no such key, so {} is an empty directory{}",
-                    who(&workload.object),
-                    who(&keyed.object),
-                    mount.mount_path,
-                    meant(nearest(file, files.iter().copied()))
-                );
-                let shown: Vec<&str> = files.iter().copied().take(20).collect();
-                let cause = proven(
-                    cause(&workload.object, CauseClass::MissingReference, &path, file, statement, 0.85),
-                    vec![
-                        fact(&workload.object, &path, file, "this is mounted"),
-                        fact(&keyed.object, "data", shown.join(", "), "these files are in the volume"),
-                    ],
-                );
-                out.push(Finding {
-                    concerns: vec![workload.object.clone()],
-                    words: vec![mount.mount_path.clone(), file.to_owned()],
-                    recommendations: vec![format!("Let subPath name a key of {}.", who(&keyed.object))],
-                    ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &workload.object, cause)
-                });
-            }
-        }
     }
 }

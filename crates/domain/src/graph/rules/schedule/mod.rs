@@ -11,7 +11,7 @@ use api::shared::{CauseClass, ObjectRef, Severity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobCondition};
 
-use super::shape::{ago, finding, not, proven, who};
+use super::shape::{ago, finding, not, proven, telling, who};
 use super::{cause, fact};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
@@ -36,7 +36,10 @@ fn of_job(job: &Job) -> ObjectRef {
 /// The CronJob that made a Job.
 fn maker(job: &Job) -> Option<&str> {
     let owners = job.metadata.owner_references.iter().flatten();
-    owners.into_iter().find(|owner| owner.kind == "CronJob" && owner.controller == Some(true)).map(|owner| owner.name.as_str())
+    owners
+        .into_iter()
+        .find(|owner| owner.kind == "CronJob" && owner.controller == Some(true))
+        .map(|owner| owner.name.as_str())
 }
 
 fn condition<'a>(job: &'a Job, type_: &str) -> Option<&'a JobCondition> {
@@ -85,7 +88,6 @@ fn never(cron: &CronJob, schedule: &str) -> Finding {
         vec![fact(&object, "spec.schedule", schedule, "no day of the next years matches")],
     );
     Finding {
-        words: vec![object.name.clone()],
         recommendations: vec!["Correct the day and the month of the schedule.".into()],
         ..finding(Rule::ScheduleMissed, Standing::Latent, Severity::Medium, &object, cause)
     }
@@ -131,7 +133,8 @@ fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>]
             }
         }
         _ => {
-            let statement = format!("CronJob {} has not started a Job by its schedule \"{}\": {due}", object.name, spec.schedule);
+            let statement =
+                format!("CronJob {} has not started a Job by its schedule \"{}\": {due}", object.name, spec.schedule);
             let cause = proven(
                 cause(&object, CauseClass::JobMisconfigured, "spec.schedule", &spec.schedule, statement, 0.5),
                 vec![fact(&object, "spec.schedule", &spec.schedule, "this is when it should run")],
@@ -168,8 +171,12 @@ fn blocked(object: &ObjectRef, job: &Job, due: &str, now: Timestamp) -> Finding 
         ],
     );
     let spec = job.spec.as_ref();
-    let containers: Vec<&str> =
-        spec.and_then(|s| s.template.spec.as_ref()).into_iter().flat_map(|s| &s.containers).map(|c| c.name.as_str()).collect();
+    let containers: Vec<&str> = spec
+        .and_then(|s| s.template.spec.as_ref())
+        .into_iter()
+        .flat_map(|s| &s.containers)
+        .map(|c| c.name.as_str())
+        .collect();
     if containers.len() > 1 {
         let rule = "the pod ends only when all of its containers do; a helper belongs among the init containers with restartPolicy Always";
         found.proof.push(fact(&running, "spec.template.spec.containers", containers.join(", "), rule));
@@ -180,7 +187,7 @@ fn blocked(object: &ObjectRef, job: &Job, due: &str, now: Timestamp) -> Finding 
     }
     advice.push('.');
     Finding {
-        words: vec![running.name.clone()],
+        words: telling([running.name.clone()]),
         recommendations: vec![advice],
         ..finding(Rule::ScheduleMissed, Standing::Outage, Severity::High, object, found)
     }
@@ -259,12 +266,16 @@ fn failed(graph: &Graph, job: &Job, about: &ObjectRef, now: Timestamp) -> Option
         ],
     );
     // Its own pods say more, where they were looked at.
-    let troubled = graph.workload(&object).is_some_and(|w| w.troubled) || graph.workload(about).is_some_and(|w| w.troubled);
+    let troubled =
+        graph.workload(&object).is_some_and(|w| w.troubled) || graph.workload(about).is_some_and(|w| w.troubled);
     let standing = if troubled { Standing::Suspect } else { Standing::Outage };
     Some(Finding {
         concerns: vec![about.clone()],
-        words: vec![object.name.clone()],
-        recommendations: vec![format!("Look at the logs of the pods of Job {}; a failed Job does not start again by itself.", object.name)],
+        words: telling([object.name.clone()]),
+        recommendations: vec![format!(
+            "Look at the logs of the pods of Job {}; a failed Job does not start again by itself.",
+            object.name
+        )],
         ..finding(Rule::JobFailed, standing, Severity::High, about, cause)
     })
 }

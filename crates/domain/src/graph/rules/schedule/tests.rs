@@ -14,7 +14,11 @@ status: {{{status}}}
 }
 
 fn job(name: &str, owned: bool, spec: &str, status: &str) -> String {
-    let owner = if owned { "ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: backup, uid: u, controller: true}], " } else { "" };
+    let owner = if owned {
+        "ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: backup, uid: u, controller: true}], "
+    } else {
+        ""
+    };
     format!(
         "---
 apiVersion: batch/v1
@@ -31,7 +35,10 @@ fn a_schedule_that_was_not_kept() {
     let hourly = "schedule: '0 * * * *'";
     let finding = one(schedules, &cron(hourly, "lastScheduleTime: '2026-11-25T07:00:00Z'"));
     is(&finding, "CronJob/backup", "spec.schedule", "0 * * * *", Standing::Outage);
-    says(&finding, &["has not started a Job by its schedule", "it was due at 2026-11-25T08:00:00Z and 2026-11-25T09:00:00Z"]);
+    says(
+        &finding,
+        &["has not started a Job by its schedule", "it was due at 2026-11-25T08:00:00Z and 2026-11-25T09:00:00Z"],
+    );
     assert_eq!(finding.rule, Rule::ScheduleMissed);
     // One run may be late, and the second is due this very minute.
     silent(schedules, &cron(hourly, "lastScheduleTime: '2026-11-25T08:00:00Z'"));
@@ -69,7 +76,8 @@ fn a_schedule_that_was_written_just_now() {
 
 #[test]
 fn a_run_that_does_not_end_blocks_the_next() {
-    let forbid = cron("schedule: '*/10 * * * *', concurrencyPolicy: Forbid", "lastScheduleTime: '2026-11-25T09:00:00Z'");
+    let forbid =
+        cron("schedule: '*/10 * * * *', concurrencyPolicy: Forbid", "lastScheduleTime: '2026-11-25T09:00:00Z'");
     let running = job("backup-1", true, "", "active: 1, startTime: '2026-11-25T09:00:00Z'");
     let finding = one(schedules, &(forbid.clone() + &running));
     is(&finding, "CronJob/backup", "spec.concurrencyPolicy", "Forbid", Standing::Outage);
@@ -82,9 +90,15 @@ fn a_run_that_does_not_end_blocks_the_next() {
 
 #[test]
 fn a_deadline_that_is_too_short_and_a_day_that_never_comes() {
-    let finding = one(schedules, &cron("schedule: '0 * * * *', startingDeadlineSeconds: 5", "lastScheduleTime: '2026-11-25T07:00:00Z'"));
+    let finding = one(
+        schedules,
+        &cron("schedule: '0 * * * *', startingDeadlineSeconds: 5", "lastScheduleTime: '2026-11-25T07:00:00Z'"),
+    );
     is(&finding, "CronJob/backup", "spec.startingDeadlineSeconds", "5", Standing::Outage);
-    silent(schedules, &cron("schedule: '0 * * * *', startingDeadlineSeconds: 5", "lastScheduleTime: '2026-11-25T09:00:00Z'"));
+    silent(
+        schedules,
+        &cron("schedule: '0 * * * *', startingDeadlineSeconds: 5", "lastScheduleTime: '2026-11-25T09:00:00Z'"),
+    );
     let finding = one(schedules, &cron("schedule: '0 0 30 2 *'", ""));
     is(&finding, "CronJob/backup", "spec.schedule", "0 0 30 2 *", Standing::Latent);
     silent(schedules, &cron("schedule: nonsense", ""));
@@ -92,7 +106,11 @@ fn a_deadline_that_is_too_short_and_a_day_that_never_comes() {
 
 #[test]
 fn jobs_that_have_failed() {
-    let failed = |reason: &str, at: &str| format!("failed: 3, conditions: [{{type: Failed, status: 'True', reason: {reason}, message: 'it is so.', lastTransitionTime: '{at}'}}]");
+    let failed = |reason: &str, at: &str| {
+        format!(
+            "failed: 3, conditions: [{{type: Failed, status: 'True', reason: {reason}, message: 'it is so.', lastTransitionTime: '{at}'}}]"
+        )
+    };
     let recent = "2026-11-25T09:55:00Z";
     let finding = one(jobs, &job("load", false, "backoffLimit: 2, ", &failed("BackoffLimitExceeded", recent)));
     is(&finding, "Job/load", "spec.backoffLimit", "2", Standing::Outage);
@@ -100,7 +118,10 @@ fn jobs_that_have_failed() {
     assert_eq!((finding.rule, finding.about.name.as_str()), (Rule::JobFailed, "load"));
     let finding = one(jobs, &job("load", false, "activeDeadlineSeconds: 30, ", &failed("DeadlineExceeded", recent)));
     is(&finding, "Job/load", "spec.activeDeadlineSeconds", "30", Standing::Outage);
-    says(&one(jobs, &job("load", false, "", &failed("PodFailurePolicy", recent))), &["its podFailurePolicy ended it: it is so"]);
+    says(
+        &one(jobs, &job("load", false, "", &failed("PodFailurePolicy", recent))),
+        &["its podFailurePolicy ended it: it is so"],
+    );
     silent(jobs, &job("load", false, "", &failed("BackoffLimitExceeded", "2026-11-20T00:00:00Z")));
     silent(jobs, &job("load", false, "suspend: true, ", "active: 0"));
     silent(jobs, &job("load", false, "", "active: 1, failed: 1"));
@@ -109,7 +130,11 @@ fn jobs_that_have_failed() {
 
 #[test]
 fn a_run_of_a_cron_job_that_failed() {
-    let failed = |at: &str| format!("failed: 1, conditions: [{{type: Failed, status: 'True', reason: BackoffLimitExceeded, lastTransitionTime: '{at}'}}]");
+    let failed = |at: &str| {
+        format!(
+            "failed: 1, conditions: [{{type: Failed, status: 'True', reason: BackoffLimitExceeded, lastTransitionTime: '{at}'}}]"
+        )
+    };
     let hourly = |status: &str| cron("schedule: '0 * * * *'", status);
     let run = job("backup-2", true, "", &failed("2026-11-25T09:05:00Z"));
     let finding = one(jobs, &(hourly("lastSuccessfulTime: '2026-11-25T08:01:00Z'") + &run));
@@ -117,7 +142,12 @@ fn a_run_of_a_cron_job_that_failed() {
     assert_eq!(finding.cause.object.name, "backup-2");
     says(&finding, &["Job backup-2 of CronJob backup has failed"]);
     silent(jobs, &(hourly("lastSuccessfulTime: '2026-11-25T09:30:00Z'") + &run));
-    let better = job("backup-3", true, "", "conditions: [{type: Complete, status: 'True', lastTransitionTime: '2026-11-25T09:40:00Z'}]");
+    let better = job(
+        "backup-3",
+        true,
+        "",
+        "conditions: [{type: Complete, status: 'True', lastTransitionTime: '2026-11-25T09:40:00Z'}]",
+    );
     silent(jobs, &(hourly("") + &run + &better));
     // Several failures are one.
     let older = job("backup-1", true, "", &failed("2026-11-25T08:05:00Z"));

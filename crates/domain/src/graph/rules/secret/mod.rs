@@ -9,7 +9,7 @@ use api::shared::{CauseClass, ObjectRef, Severity};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::shape::{finding, proven, who};
+use super::shape::{finding, proven, telling, who};
 use super::{cause, fact};
 use crate::detection::Rule;
 use crate::graph::query::{named, reference};
@@ -78,7 +78,11 @@ pub(super) fn certificates(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>
         } else {
             continue;
         };
-        let names = if certificate.names.is_empty() { String::new() } else { format!(" for {}", certificate.names.iter().take(3).cloned().collect::<Vec<_>>().join(", ")) };
+        let names = if certificate.names.is_empty() {
+            String::new()
+        } else {
+            format!(" for {}", certificate.names.iter().take(3).cloned().collect::<Vec<_>>().join(", "))
+        };
         let verb = match (field, standing) {
             ("notBefore", _) => "it begins",
             (_, Standing::Outage) => "it ended",
@@ -91,6 +95,7 @@ pub(super) fn certificates(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>
             day(when)
         );
         let data = "data[tls.crt]";
+        let expired = left <= SignedDuration::ZERO;
         let cause = proven(
             cause(&secret.object, CauseClass::CertificateInvalid, data, &day(when), statement, 0.98),
             vec![
@@ -100,8 +105,13 @@ pub(super) fn certificates(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>
         );
         out.push(Finding {
             concerns: by.iter().map(|(user, _)| user.clone()).collect(),
-            words: vec!["certificate has expired".into(), "x509".into(), secret.object.name.clone()],
-            recommendations: vec![format!("Renew the certificate in Secret {}; look at what renews it, such as cert-manager.", secret.object.name)],
+            words: telling(
+                expired.then(|| "certificate has expired".to_owned()).into_iter().chain([secret.object.name.clone()]),
+            ),
+            recommendations: vec![format!(
+                "Renew the certificate in Secret {}; look at what renews it, such as cert-manager.",
+                secret.object.name
+            )],
             ..finding(Rule::Certificate, standing, severity, &secret.object, cause)
         });
     }

@@ -17,8 +17,11 @@ type: kubernetes.io/tls
 
 fn with(text: &str, from: i64, until: i64, by: &str) -> Vec<Finding> {
     let mut g = graph(text);
-    let day = |days: i64| NOW.parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24 * days) + SignedDuration::from_secs(1);
-    g.secrets[0].certificate = Some(Certificate { not_before: day(from), not_after: day(until), names: vec!["shop.example.com".into()] });
+    let day = |days: i64| {
+        NOW.parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24 * days) + SignedDuration::from_secs(1)
+    };
+    g.secrets[0].certificate =
+        Some(Certificate { not_before: day(from), not_after: day(until), names: vec!["shop.example.com".into()] });
     g.secrets[0].touched = Some(Touch { at: day(from), by: by.into() });
     on(certificates, &g)
 }
@@ -38,7 +41,12 @@ fn certificates_by_their_end() {
     }
     let found = with(INGRESS, -90, -1, "kubectl");
     is(&found[0], "Secret/cert", "data[tls.crt]", "2026-11-24 10:00 UTC", Standing::Outage);
-    says(&found[0], &["The certificate for shop.example.com in Secret cert, which Ingress public serves, has expired: it ended at 2026-11-24"]);
+    says(
+        &found[0],
+        &[
+            "The certificate for shop.example.com in Secret cert, which Ingress public serves, has expired: it ended at 2026-11-24",
+        ],
+    );
 }
 
 #[test]

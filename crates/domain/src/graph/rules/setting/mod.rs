@@ -54,11 +54,20 @@ fn definition(variable: &EnvVar) -> String {
 }
 
 fn same(a: &EnvVar, b: &EnvVar) -> bool {
-    a.value_from == b.value_from && (a.value_from.is_some() || a.value.as_deref().unwrap_or_default() == b.value.as_deref().unwrap_or_default())
+    a.value_from == b.value_from
+        && (a.value_from.is_some() || a.value.as_deref().unwrap_or_default() == b.value.as_deref().unwrap_or_default())
 }
 
 /// A suspicion about a workload's template.
-fn suspect(workload: &Workload, path: &str, value: &str, statement: String, rule: &str, words: Vec<String>, advice: String) -> Finding {
+fn suspect(
+    workload: &Workload,
+    path: &str,
+    value: &str,
+    statement: String,
+    rule: &str,
+    words: Vec<String>,
+    advice: String,
+) -> Finding {
     let path = format!("{}.{path}", workload.spec_path);
     let cause = proven(
         cause(&workload.object, CauseClass::BadConfiguration, &path, value, statement, 0.7),
@@ -108,8 +117,8 @@ pub(super) fn environment(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>
                 let path = format!("{base}.env[{index}].value");
                 let by = format!("Container {} of {}", container.name, who(&workload.object));
                 let words = || {
-                    let literal = variable.value.clone().filter(|v| v.len() >= 3 && v.len() <= 200);
-                    [Some(name.to_owned()), literal].into_iter().flatten().collect::<Vec<_>>()
+                    let literal = variable.value.clone();
+                    shape::telling([Some(name.to_owned()), literal].into_iter().flatten())
                 };
                 if let Some(first) = before.get(name).filter(|first| !same(first, variable)) {
                     let statement = format!(
@@ -127,7 +136,8 @@ pub(super) fn environment(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>
                         shown(name, other),
                         who(&keyed.object)
                     );
-                    let advice = format!("Take {name} out of the container if the value of {} is meant.", who(&keyed.object));
+                    let advice =
+                        format!("Take {name} out of the container if the value of {} is meant.", who(&keyed.object));
                     let mut found = suspect(workload, &path, &value, statement, "this one counts", words(), advice);
                     let rule = "this one is overridden";
                     found.cause.proof.push(fact(&keyed.object, &format!("data.{name}"), shown(name, other), rule));
@@ -147,7 +157,7 @@ pub(super) fn environment(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>
                         meant(near)
                     );
                     let rule = "no variable of this name is set before it";
-                    let words = vec![format!("$({unknown})"), unknown.clone(), name.to_owned()];
+                    let words = shape::telling([format!("$({unknown})"), unknown.clone(), name.to_owned()]);
                     let advice = format!("Set {unknown} before {name}, or name the right variable.");
                     out.push(suspect(workload, &path, &value, statement, rule, words, advice));
                 }
@@ -177,7 +187,7 @@ fn unresolved(value: &str, known: impl Fn(&str) -> bool) -> Option<String> {
         }
         rest = after;
         let Some(inside) = after.strip_prefix('(') else { continue };
-        let Some((name, tail)) = inside.split_once(')') else { return None };
+        let (name, tail) = inside.split_once(')')?;
         let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
         let plain = first && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
         // Lower case with no underscore is more likely a command for a shell than a variable.
@@ -215,17 +225,23 @@ pub(super) fn probes(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                 let by = format!("The {kind} of container {} of {}", container.name, who(&workload.object));
                 let declared: Vec<String> = ports
                     .iter()
-                    .map(|p| p.name.as_ref().map_or_else(|| p.container_port.to_string(), |n| format!("{} ({n})", p.container_port)))
+                    .map(|p| {
+                        p.name
+                            .as_ref()
+                            .map_or_else(|| p.container_port.to_string(), |n| format!("{} ({n})", p.container_port))
+                    })
                     .collect();
                 let declares = if declared.is_empty() { "no port".to_owned() } else { declared.join(", ") };
                 match port {
                     IntOrString::String(name) => {
-                        let exists = ports.iter().any(|p| p.name.as_deref() == Some(name)) || name.parse::<u16>().is_ok();
+                        let exists =
+                            ports.iter().any(|p| p.name.as_deref() == Some(name)) || name.parse::<u16>().is_ok();
                         if exists || !told.insert(name.clone()) {
                             continue;
                         }
                         let near = nearest(name, ports.iter().filter_map(|p| p.name.as_deref()));
-                        let then = if kind == "livenessProbe" { "it never succeeds" } else { "the pod never becomes ready" };
+                        let then =
+                            if kind == "livenessProbe" { "it never succeeds" } else { "the pod never becomes ready" };
                         let statement = format!(
                             "{by} asks for port {name}, which does not exist: the container declares {declares}, so {then}{}",
                             meant(near)
@@ -236,7 +252,7 @@ pub(super) fn probes(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                             name,
                             statement,
                             "the kubelet looks for a port of this name in the same container",
-                            vec![name.clone()],
+                            Vec::new(),
                             format!("Let the {kind} name a port that the container declares."),
                         );
                         found.cause.class = CauseClass::ProbeMismatch;
@@ -258,7 +274,7 @@ pub(super) fn probes(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                             &number.to_string(),
                             statement,
                             "the container declares other ports",
-                            vec![format!(":{number}")],
+                            vec![number.to_string()],
                             format!("Let the {kind} ask for a port that the container serves."),
                         );
                         found.cause.class = CauseClass::ProbeMismatch;
@@ -318,7 +334,7 @@ pub(super) fn names(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                     "{by} resolve {host} to {} by hostAliases, while Service {name} has the address {ip}",
                     alias.ip
                 );
-                let words = vec![alias.ip.clone(), host.clone()];
+                let words = vec![alias.ip.clone()];
                 let advice = format!("Take {host} out of hostAliases.");
                 out.push(suspect(workload, &path, &alias.ip, statement, "this overrides DNS", words, advice));
             }
@@ -328,15 +344,17 @@ pub(super) fn names(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         let servers = spec.dns_config.as_ref().and_then(|config| config.nameservers.as_deref()).unwrap_or_default();
         let of_cluster = |server: &String| {
             server.starts_with("169.254.")
-                || graph.cluster.services.values().any(|service| {
-                    service.spec.as_ref().and_then(|s| s.cluster_ip.as_ref()) == Some(server)
-                })
+                || graph
+                    .cluster
+                    .services
+                    .values()
+                    .any(|service| service.spec.as_ref().and_then(|s| s.cluster_ip.as_ref()) == Some(server))
         };
         let why = match policy {
             "ClusterFirst" if host_network && !servers.iter().any(of_cluster) => {
                 "dnsPolicy ClusterFirst on the host's network, which means the node's DNS".to_owned()
             }
-            "Default" if !servers.iter().any(of_cluster) => "dnsPolicy Default, which means the node's DNS".to_owned(),
+            // What `Default` means for the hosts that are used is told where those are looked at.
             "None" if graph.knows("Service") && !servers.is_empty() && !servers.iter().any(of_cluster) => {
                 format!("dnsPolicy None with nameserver {}, which is not the cluster's", servers.join(", "))
             }
@@ -345,8 +363,12 @@ pub(super) fn names(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         let used = used_services(graph, workload);
         let Some((service, _)) = used.first() else { continue };
         let statement = format!("{by} have {why}, so the name of Service {service}, which they use, does not resolve");
-        let words = used.iter().map(|(name, _)| (*name).to_owned()).chain(NO_NAME.map(str::to_owned)).collect();
-        let (path, value) = if policy == "None" { ("dnsConfig.nameservers", servers.join(",")) } else { ("dnsPolicy", policy.to_owned()) };
+        let words = NO_NAME.map(str::to_owned).to_vec();
+        let (path, value) = if policy == "None" {
+            ("dnsConfig.nameservers", servers.join(","))
+        } else {
+            ("dnsPolicy", policy.to_owned())
+        };
         let advice = if host_network { "ClusterFirstWithHostNet" } else { "ClusterFirst" };
         let advice = format!("Set dnsPolicy to {advice}.");
         out.push(suspect(workload, path, &value, statement, "this DNS does not know Services", words, advice));

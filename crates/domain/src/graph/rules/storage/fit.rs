@@ -50,7 +50,8 @@ pub(super) fn any(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> 
 /// The volume that lacks least.
 pub(super) fn nearest(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> Option<Near> {
     let judged = graph.cluster.volumes.iter().filter_map(|volume| Some((volume, misfit(claim, volume, class)?)));
-    let (volume, misfit) = judged.min_by_key(|(volume, misfit)| (misfit.distance, name(&volume.metadata).to_owned()))?;
+    let (volume, misfit) =
+        judged.min_by_key(|(volume, misfit)| (misfit.distance, name(&volume.metadata).to_owned()))?;
     let Misfit { words, path, value, volume_path, has, released, .. } = misfit;
     Some(Near { volume: volume.clone(), words, path, value, volume_path, has, released })
 }
@@ -66,8 +67,16 @@ pub(super) fn misfit(claim: &PersistentVolumeClaim, volume: &PersistentVolume, c
     };
     let its_class = has.storage_class_name.as_deref().unwrap_or_default();
     if its_class != class {
-        let shown = if its_class.is_empty() { "no StorageClass".to_owned() } else { format!("StorageClass {its_class}") };
-        found.push(differ(2, format!("which has {shown}"), "spec.storageClassName", class, "spec.storageClassName", its_class));
+        let shown =
+            if its_class.is_empty() { "no StorageClass".to_owned() } else { format!("StorageClass {its_class}") };
+        found.push(differ(
+            2,
+            format!("which has {shown}"),
+            "spec.storageClassName",
+            class,
+            "spec.storageClassName",
+            its_class,
+        ));
     }
     let wanted = wants.resources.and_then(|r| r.requests).and_then(|r| r.get("storage").map(|q| q.0.clone()));
     let size = has.capacity.as_ref().and_then(|c| c.get("storage")).map(|q| q.0.clone()).unwrap_or_default();
@@ -86,7 +95,14 @@ pub(super) fn misfit(claim: &PersistentVolumeClaim, volume: &PersistentVolume, c
     let mode = |mode: Option<String>| mode.unwrap_or_else(|| "Filesystem".into());
     let (wanted, its) = (mode(wants.volume_mode), mode(has.volume_mode));
     if wanted != its {
-        found.push(differ(3, format!("which has volumeMode {its} and not {wanted}"), "spec.volumeMode", &wanted, "spec.volumeMode", &its));
+        found.push(differ(
+            3,
+            format!("which has volumeMode {its} and not {wanted}"),
+            "spec.volumeMode",
+            &wanted,
+            "spec.volumeMode",
+            &its,
+        ));
     }
     if let Some(selector) = &wants.selector {
         let labels = volume.metadata.labels.clone().unwrap_or_default();
@@ -104,11 +120,15 @@ pub(super) fn misfit(claim: &PersistentVolumeClaim, volume: &PersistentVolume, c
     let own = (claim.metadata.namespace.clone().unwrap_or_default(), name(&claim.metadata).to_owned());
     let fits_otherwise = found.is_empty();
     match holder {
-        Some((space, holder, uid)) if (&space, &holder) != (&own.0, &own.1) || (uid.is_some() && uid != claim.metadata.uid) => {
+        Some((space, holder, uid))
+            if (&space, &holder) != (&own.0, &own.1) || (uid.is_some() && uid != claim.metadata.uid) =>
+        {
             let released = volume.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Released");
             let earlier = (&space, &holder) == (&own.0, &own.1);
             let words = match (released, earlier) {
-                (true, true) => "which is Released and still refers in claimRef to an earlier claim of this name".to_owned(),
+                (true, true) => {
+                    "which is Released and still refers in claimRef to an earlier claim of this name".to_owned()
+                }
                 (true, false) => format!("which is Released and still kept by claimRef for claim {space}/{holder}"),
                 (false, _) => format!("which is bound to claim {space}/{holder}"),
             };
@@ -125,13 +145,12 @@ pub(super) fn misfit(claim: &PersistentVolumeClaim, volume: &PersistentVolume, c
                 released: released && fits_otherwise,
             });
         }
-        Some(_) => {}
         None if !free(volume) => {
             let phase = volume.status.as_ref().and_then(|s| s.phase.clone()).unwrap_or_default();
             let words = format!("which is {phase}");
             found.push(differ(4, words, "spec.volumeName", "", "status.phase", &phase));
         }
-        None => {}
+        _ => {}
     }
     let distance = (found.len(), found.iter().map(|misfit| misfit.distance.1).max().unwrap_or_default());
     let all = found.iter().map(|misfit| misfit.words.clone()).collect::<Vec<_>>().join(" and ");

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
 
-use super::shape::{ago, finding, not, proven};
+use super::shape::{ago, finding, not, proven, telling};
 use super::{cause, fact, meant};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
@@ -81,7 +81,6 @@ pub(super) fn storage(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         let Some(mut found) = found else { continue };
         let name = name(&claim.metadata);
         found.concerns = users.workloads.get(name).cloned().unwrap_or_default();
-        found.words.push(name.to_owned());
         // A claim that no one uses keeps no one waiting.
         if found.concerns.is_empty() && phase == "Pending" {
             found.severity = Severity::Medium;
@@ -119,7 +118,11 @@ fn pending(graph: &Graph, claim: &PersistentVolumeClaim, users: &Users<'_>, now:
                 return None;
             }
             let names: Vec<&str> = classes.iter().map(|class| name(&class.metadata)).collect();
-            let there = if names.is_empty() { "there is no StorageClass at all".to_owned() } else { format!("StorageClasses are {}", names.join(", ")) };
+            let there = if names.is_empty() {
+                "there is no StorageClass at all".to_owned()
+            } else {
+                format!("StorageClasses are {}", names.join(", "))
+            };
             let statement = format!(
                 "PersistentVolumeClaim {} names no storageClassName and the cluster has no default StorageClass, so it is not bound; {there}",
                 object.name
@@ -130,10 +133,17 @@ fn pending(graph: &Graph, claim: &PersistentVolumeClaim, users: &Users<'_>, now:
             );
             for class in classes.iter().take(5) {
                 let class = of_class(class);
-                cause.proof.push(fact(&class, &format!("metadata.annotations[{DEFAULT}]"), "(not true)", "this is not the default"));
+                cause.proof.push(fact(
+                    &class,
+                    &format!("metadata.annotations[{DEFAULT}]"),
+                    "(not true)",
+                    "this is not the default",
+                ));
             }
             Some(Finding {
-                recommendations: vec!["Create the claim anew with a storageClassName, or mark one StorageClass as the default.".into()],
+                recommendations: vec![
+                    "Create the claim anew with a storageClassName, or mark one StorageClass as the default.".into(),
+                ],
                 ..blocked(&object, cause)
             })
         }
@@ -193,9 +203,11 @@ fn no_class(graph: &Graph, claim: &PersistentVolumeClaim, wanted: &str) -> Findi
     );
     cause.ruled_out.push(not("A volume that is there already", "none carries the name of the class and fits"));
     Finding {
-        words: vec![wanted.to_owned()],
+        words: telling([wanted.to_owned()]),
         recommendations: vec![match near {
-            Some(near) => format!("Create the claim anew with StorageClass {near}; storageClassName cannot be changed in place."),
+            Some(near) => {
+                format!("Create the claim anew with StorageClass {near}; storageClassName cannot be changed in place.")
+            }
             None => format!("Create StorageClass {wanted}, or the claim anew with a class that exists."),
         }],
         ..blocked(&object, cause)
@@ -235,7 +247,11 @@ fn no_volume(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> Optio
         return None;
     }
     let object = of_claim(claim);
-    let of = if class.is_empty() { "with an empty storageClassName".to_owned() } else { format!("of StorageClass {class}, which provisions none,") };
+    let of = if class.is_empty() {
+        "with an empty storageClassName".to_owned()
+    } else {
+        format!("of StorageClass {class}, which provisions none,")
+    };
     let near = fit::nearest(graph, claim, class);
     let (path, value, hint) = match &near {
         None => ("spec.storageClassName", class.to_owned(), "there is no PersistentVolume at all".to_owned()),
@@ -264,7 +280,7 @@ fn no_volume(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> Optio
             );
         }
     }
-    Some(Finding { words, recommendations: vec![advice], ..blocked(&object, cause) })
+    Some(Finding { words: telling(words), recommendations: vec![advice], ..blocked(&object, cause) })
 }
 
 /// The claim asks for one volume by name.
@@ -283,7 +299,8 @@ fn named_volume(graph: &Graph, claim: &PersistentVolumeClaim, wanted: &str) -> O
             (text, "(absent)".to_owned())
         }
         Some(volume) => {
-            let misfit = fit::misfit(claim, volume, claim.spec.as_ref()?.storage_class_name.as_deref().unwrap_or_default())?;
+            let misfit =
+                fit::misfit(claim, volume, claim.spec.as_ref()?.storage_class_name.as_deref().unwrap_or_default())?;
             let text = format!(
                 "PersistentVolumeClaim {} is not bound: its volumeName names PersistentVolume {wanted}, {}",
                 object.name, misfit.words
@@ -291,7 +308,8 @@ fn named_volume(graph: &Graph, claim: &PersistentVolumeClaim, wanted: &str) -> O
             (text, misfit.has)
         }
     };
-    let volume = there.map_or_else(|| crate::graph::query::named("v1", "PersistentVolume", "", wanted), |volume| of_volume(volume));
+    let volume = there
+        .map_or_else(|| crate::graph::query::named("v1", "PersistentVolume", "", wanted), |volume| of_volume(volume));
     let cause = proven(
         cause(&object, CauseClass::StorageUnavailable, "spec.volumeName", wanted, statement, 0.9),
         vec![
@@ -300,8 +318,10 @@ fn named_volume(graph: &Graph, claim: &PersistentVolumeClaim, wanted: &str) -> O
         ],
     );
     Some(Finding {
-        words: vec![wanted.to_owned()],
-        recommendations: vec![format!("Create the claim anew without volumeName, or make PersistentVolume {wanted} fit.")],
+        words: telling([wanted.to_owned()]),
+        recommendations: vec![format!(
+            "Create the claim anew without volumeName, or make PersistentVolume {wanted} fit."
+        )],
         ..blocked(&object, cause)
     })
 }
@@ -323,8 +343,10 @@ fn lost(claim: &PersistentVolumeClaim) -> Finding {
         ],
     );
     Finding {
-        words: vec![volume.clone()],
-        recommendations: vec![format!("Restore PersistentVolume {volume} or its data from a backup; then create the claim anew.")],
+        words: telling([volume.clone()]),
+        recommendations: vec![format!(
+            "Restore PersistentVolume {volume} or its data from a backup; then create the claim anew."
+        )],
         ..finding(Rule::ClaimPending, Standing::Outage, Severity::Critical, &object, cause)
     }
 }

@@ -58,7 +58,8 @@ fn a_class_that_does_not_exist() {
     assert_eq!(finding.concerns[0].name, "db");
     says(&one(storage, &(claim("storageClassName: gold") + CLASSES)), &["there are bronze, by-hand"]);
     // A class that is only a name binds volumes that carry it.
-    let fitting = volume("pv", "storageClassName: gold, capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce]", "Available");
+    let fitting =
+        volume("pv", "storageClassName: gold, capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce]", "Available");
     silent(storage, &(claim("storageClassName: gold") + CLASSES + &fitting));
     let mut unread = graph(&(claim("storageClassName: bronz") + CLASSES));
     unread.unreadable = ["StorageClass".to_owned()].into();
@@ -84,18 +85,52 @@ fn no_class_and_no_default() {
 fn volumes_that_do_not_fit_say_why() {
     let wants = claim("storageClassName: ''");
     let cases = [
-        ("capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce]", "Available", "which has 1Gi, less than the 2Gi requested", "spec.resources.requests.storage"),
-        ("capacity: {storage: 5Gi}, accessModes: [ReadOnlyMany]", "Available", "which offers ReadOnlyMany and not ReadWriteOnce", "spec.accessModes"),
-        ("capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], volumeMode: Block", "Available", "which has volumeMode Block", "spec.volumeMode"),
-        ("capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], storageClassName: bronze", "Available", "which has StorageClass bronze", "spec.storageClassName"),
-        ("capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], claimRef: {namespace: bank, name: other, uid: x}", "Bound", "which is bound to claim bank/other", "spec.volumeName"),
+        (
+            "capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce]",
+            "Available",
+            "which has 1Gi, less than the 2Gi requested",
+            "spec.resources.requests.storage",
+        ),
+        (
+            "capacity: {storage: 5Gi}, accessModes: [ReadOnlyMany]",
+            "Available",
+            "which offers ReadOnlyMany and not ReadWriteOnce",
+            "spec.accessModes",
+        ),
+        (
+            "capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], volumeMode: Block",
+            "Available",
+            "which has volumeMode Block",
+            "spec.volumeMode",
+        ),
+        (
+            "capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], storageClassName: bronze",
+            "Available",
+            "which has StorageClass bronze",
+            "spec.storageClassName",
+        ),
+        (
+            "capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], claimRef: {namespace: bank, name: other, uid: x}",
+            "Bound",
+            "which is bound to claim bank/other",
+            "spec.volumeName",
+        ),
     ];
     for (spec, phase, words, path) in cases {
         let finding = one(storage, &(wants.clone() + &volume("pv", spec, phase)));
-        says(&finding, &["PersistentVolumeClaim data with an empty storageClassName fits no PersistentVolume: the nearest is pv,", words]);
+        says(
+            &finding,
+            &[
+                "PersistentVolumeClaim data with an empty storageClassName fits no PersistentVolume: the nearest is pv,",
+                words,
+            ],
+        );
         assert_eq!(finding.cause.path.as_deref(), Some(path));
     }
-    silent(storage, &(wants.clone() + &volume("pv", "capacity: {storage: 2Gi}, accessModes: [ReadWriteOnce]", "Available")));
+    silent(
+        storage,
+        &(wants.clone() + &volume("pv", "capacity: {storage: 2Gi}, accessModes: [ReadWriteOnce]", "Available")),
+    );
     says(&one(storage, &wants), &["there is no PersistentVolume at all"]);
     let selecting = claim("storageClassName: '', selector: {matchLabels: {tier: fast}}");
     let fits = volume("pv", "capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce]", "Available");
@@ -105,7 +140,8 @@ fn volumes_that_do_not_fit_say_why() {
 #[test]
 fn a_released_volume_is_kept_by_its_earlier_claim() {
     let wants = claim("storageClassName: ''");
-    let spec = "capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], claimRef: {namespace: shop, name: data, uid: before}";
+    let spec =
+        "capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], claimRef: {namespace: shop, name: data, uid: before}";
     let finding = one(storage, &(wants.clone() + &volume("pv", spec, "Released")));
     is(&finding, "PersistentVolume/pv", "spec.claimRef", "shop/data", Standing::Outage);
     says(&finding, &["which is Released and still refers in claimRef to an earlier claim of this name"]);
@@ -118,7 +154,10 @@ fn waiting_as_it_should() {
     // Nobody uses the claim, and its class waits for that.
     silent(storage, &(claim("storageClassName: by-hand") + CLASSES));
     // Somebody does, and volumes are made by hand.
-    says(&one(storage, &(claim("storageClassName: by-hand") + CLASSES + POD)), &["of StorageClass by-hand, which provisions none"]);
+    says(
+        &one(storage, &(claim("storageClassName: by-hand") + CLASSES + POD)),
+        &["of StorageClass by-hand, which provisions none"],
+    );
     // The provisioner gets its time.
     silent(storage, &(claim("storageClassName: bronze") + CLASSES + POD));
     let old = claim("storageClassName: bronze").replace("09:59:50", "09:50:00");
@@ -126,7 +165,10 @@ fn waiting_as_it_should() {
     says(&finding, &["provisioner example.com/disk of StorageClass bronze has made no volume for it"]);
     assert!(finding.cause.confidence < 0.7);
     // With a class that waits, the pod has no node yet.
-    let waits = CLASSES.replace("provisioner: example.com/disk", "provisioner: example.com/disk\nvolumeBindingMode: WaitForFirstConsumer");
+    let waits = CLASSES.replace(
+        "provisioner: example.com/disk",
+        "provisioner: example.com/disk\nvolumeBindingMode: WaitForFirstConsumer",
+    );
     silent(storage, &(old.clone() + &waits + POD));
     let chosen = old.replace("uid: mine,", "uid: mine, annotations: {volume.kubernetes.io/selected-node: n1},");
     assert_eq!(one(storage, &(chosen + &waits + POD)).cause.class, CauseClass::StorageUnavailable);
@@ -134,11 +176,17 @@ fn waiting_as_it_should() {
 
 #[test]
 fn a_claim_that_names_its_volume_or_lost_it() {
-    let finding = one(storage, &(claim("storageClassName: '', volumeName: pv-2") + &volume("pv-1", "capacity: {storage: 5Gi}", "Available")));
+    let finding = one(
+        storage,
+        &(claim("storageClassName: '', volumeName: pv-2") + &volume("pv-1", "capacity: {storage: 5Gi}", "Available")),
+    );
     is(&finding, "PersistentVolumeClaim/data", "spec.volumeName", "pv-2", Standing::Outage);
     says(&finding, &["PersistentVolume pv-2, which does not exist; did you mean pv-1?"]);
     let small = volume("pv-1", "capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce]", "Available");
-    says(&one(storage, &(claim("storageClassName: '', volumeName: pv-1") + &small)), &["which has 1Gi, less than the 2Gi"]);
+    says(
+        &one(storage, &(claim("storageClassName: '', volumeName: pv-1") + &small)),
+        &["which has 1Gi, less than the 2Gi"],
+    );
     let lost = claim("storageClassName: bronze, volumeName: pv-9").replace("Pending", "Lost");
     let finding = one(storage, &(lost + CLASSES));
     is(&finding, "PersistentVolumeClaim/data", "spec.volumeName", "pv-9", Standing::Outage);
@@ -148,8 +196,13 @@ fn a_claim_that_names_its_volume_or_lost_it() {
 #[test]
 fn odd_claims_are_no_trouble() {
     silent(storage, "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: empty}\n");
-    silent(storage, &claim("storageClassName: bronz").replace("uid: mine", "deletionTimestamp: '2026-11-25T09:00:00Z', uid: mine"));
-    let many: String = (0..900).map(|n| volume(&format!("pv-{n}"), "capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce]", "Available")).collect();
+    silent(
+        storage,
+        &claim("storageClassName: bronz").replace("uid: mine", "deletionTimestamp: '2026-11-25T09:00:00Z', uid: mine"),
+    );
+    let many: String = (0..900)
+        .map(|n| volume(&format!("pv-{n}"), "capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce]", "Available"))
+        .collect();
     let finding = one(storage, &(claim("storageClassName: ''") + &many));
     assert!(finding.cause.statement.len() < 300 && finding.cause.proof.len() < 8);
 }
