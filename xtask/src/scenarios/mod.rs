@@ -42,14 +42,10 @@ use case::{Case, Run};
 use report::Report;
 use run::{Ground, Outcome, Verdict};
 
-/// Name of the cluster.
-const CLUSTER: &str = "scenarios";
 /// Image that all cases may use.
 const IMAGE: &str = "busybox:1.36";
 /// Namespace of the platform.
 const PLATFORM: &str = "chatcli-system";
-/// Logs of the platform, and the files of each case.
-const FOLDER: &str = "target/scenarios";
 
 /// Which cases, and how.
 #[derive(clap::Args)]
@@ -75,9 +71,17 @@ pub struct Args {
     /// End well even when a target is missed.
     #[arg(long)]
     report_only: bool,
-    /// Where the figures are written for machines.
-    #[arg(long, default_value = "target/scenarios.json")]
-    json: PathBuf,
+    /// Name of the cluster: two runs at once need two. Logs, files of the cases and figures are then in target/scenarios-NAME.
+    #[arg(long, default_value = "scenarios")]
+    cluster: String,
+}
+
+impl Args {
+    /// Where the logs of the platform and the files of each case lie.
+    fn folder(&self) -> PathBuf {
+        let own = self.cluster.strip_prefix("scenarios").map(str::to_owned);
+        Path::new("target").join(format!("scenarios{}", own.unwrap_or_else(|| format!("-{}", self.cluster))))
+    }
 }
 
 /// Runs the cases and prints what came of them.
@@ -90,20 +94,29 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .filter(|folder| args.only.is_empty() || args.only.iter().any(|part| case::id(folder).contains(part)))
         .collect();
     ensure!(!folders.is_empty(), "no case in {} is called like {}", args.dir.display(), args.only.join(" or "));
+    let folder = args.folder();
+    std::fs::create_dir_all(&folder)?;
+    let lock = std::fs::File::create(folder.join("lock"))?;
+    ensure!(
+        lock.try_lock().is_ok(),
+        "another run uses the cluster {}, and would lose it at the end of this one; remedy: wait for it, or --cluster with another name",
+        args.cluster
+    );
     let stop = Stop::on_ctrl_c()?;
     println!("Building chatcli");
     let chatcli = stop.first(build())?;
     println!("Starting a Kubernetes with real pods");
-    let cluster = stop.first(cluster::up(CLUSTER, Mode::Node))?;
+    let cluster = stop.first(cluster::up(&args.cluster, Mode::Node))?;
     crate::demo::refuse_what_is_not_ours(&cluster, &[PLATFORM], "make scenarios").inspect_err(|_| cluster.forget())?;
-    let result = on(&cluster, &chatcli, args, &folders, &stop);
+    let result = on(&cluster, &chatcli, args, &folders, &folder, &stop);
     if args.keep || args.keep_failed {
         println!(
-            "\nThe cluster is still there; remove it with: make cluster-down NAME={CLUSTER}\n  export KUBECONFIG={}",
+            "\nThe cluster is still there; remove it with: make cluster-down NAME={}\n  export KUBECONFIG={}",
+            args.cluster,
             cluster.kubeconfig.display()
         );
     } else {
-        crate::demo::clean(&cluster, CLUSTER, &[PLATFORM]).context("cleaning up")?;
+        crate::demo::clean(&cluster, &args.cluster, &[PLATFORM]).context("cleaning up")?;
     }
     let report = result?;
     let missed = report.missed();
@@ -122,9 +135,14 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from("target/debug/chatcli"))
 }
 
-fn on(cluster: &Cluster, chatcli: &Path, args: &Args, folders: &[PathBuf], stop: &Stop) -> anyhow::Result<Report> {
-    let folder = Path::new(FOLDER);
-    std::fs::create_dir_all(folder)?;
+fn on(
+    cluster: &Cluster,
+    chatcli: &Path,
+    args: &Args,
+    folders: &[PathBuf],
+    folder: &Path,
+    stop: &Stop,
+) -> anyhow::Result<Report> {
     stop.first(prepare(cluster, chatcli))?;
     let world = Arc::new(world::World::default());
     let watches = stop.first(watch::Watches::start(cluster, &world))?;
@@ -150,8 +168,9 @@ fn on(cluster: &Cluster, chatcli: &Path, args: &Args, folders: &[PathBuf], stop:
     let (outcomes, names) = all(&ground, &mut helpers, folders, args.jobs)?;
     let report = Report::new(outcomes, world.said_of_none(&names, began));
     report.print(args.explain);
-    report.write(&args.json)?;
-    println!("\nall of it for machines: {}", args.json.display());
+    let json = folder.with_extension("json");
+    report.write(&json)?;
+    println!("\nall of it for machines: {}", json.display());
     helpers.processes.stop();
     drop(watches);
     Ok(report)

@@ -256,6 +256,9 @@ fn spread(mut values: Vec<f64>) -> [Option<f64>; 3] {
 fn explain(outcome: &Outcome) {
     println!("\n{}  {}  {}", outcome.id, outcome.tier, outcome.fault);
     println!("  expected  {}", outcome.expected);
+    if !outcome.fix.is_empty() {
+        println!("  remedy    {}", outcome.fix);
+    }
     if let Some((at, finding)) = &outcome.symptom {
         println!("  shown     {finding}, {at:.2} s after the fault");
     }

@@ -63,6 +63,8 @@ pub struct Outcome {
     pub negative: bool,
     /// What is expected, for people.
     pub expected: String,
+    /// The remedy, for people.
+    pub fix: String,
     /// Name of the run.
     pub run: String,
     /// What it comes to.
@@ -100,6 +102,7 @@ impl Outcome {
             fault: String::new(),
             negative: false,
             expected: String::new(),
+            fix: String::new(),
             run: String::new(),
             verdict,
             symptom: None,
@@ -147,6 +150,7 @@ impl Ground<'_> {
             fault: run.expect.fault.clone(),
             negative: run.expect.negative,
             expected: expected(&run.expect),
+            fix: run.expect.fix.clone(),
             run: run.name.clone(),
             ..Outcome::not_run(&case.id, Verdict::Skipped(String::new()))
         };
