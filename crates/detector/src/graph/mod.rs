@@ -152,7 +152,7 @@ impl Graphs {
         let mut standing = BTreeMap::new();
         let mut open = Vec::new();
         let mut found: Vec<(ObjectRef, Evaluation)> = Vec::new();
-        let mut next: Option<Timestamp> = None;
+        let mut next = rules::next_look(graph, now);
         for finding in findings.iter().filter(|finding| tells(finding, graph) && wanted(finding)) {
             let id = identity(finding);
             let hold = SignedDuration::from_secs(finding.hold.clamp(0, 3600));

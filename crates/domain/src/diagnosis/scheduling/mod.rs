@@ -67,9 +67,10 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if about_volumes && let Some(claim) = evidence.claims.iter().find(|c| c.phase.as_deref() != Some("Bound")) {
         return of_claim(evidence, claim);
     }
-    // Where the whole namespace was looked at, the other pods and the volumes have been counted in.
     let own = |s: &&Finding| s.rule == Rule::Unschedulable && s.about.name == evidence.view.workload.name;
-    if let Some(found) = evidence.suspects.iter().find(own) {
+    let known = evidence.suspects.iter().find(own);
+    // What has to do with other pods, or with volumes, was seen where the whole namespace was looked at.
+    if let Some(found) = known.filter(|found| beyond(found)) {
         return of_finding(evidence, found);
     }
     let Some((spec, prefix)) = evidence.spec() else {
@@ -89,6 +90,9 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let world = World { nodes: evidence.nodes.iter().collect(), pods: placed.collect(), volumes: Vec::new() };
     let who = evidence.who();
     let Some(found) = place(&Wanted { who: &who, prefix, spec, labels: &own }, &world) else {
+        if let Some(found) = known {
+            return of_finding(evidence, found);
+        }
         let mut other = of_message(evidence);
         if !world.nodes.is_empty() {
             let verdicts = judge(spec, &own, &world);
@@ -102,6 +106,13 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     cause.proof.extend(found.proof);
     cause.ruled_out = found.ruled_out;
     Conclusion { cause, candidates: Vec::new(), recommendations: vec![found.advice], log_lines: Vec::new() }
+}
+
+/// Whether a finding speaks of what the evidence of one workload does not show.
+fn beyond(found: &Finding) -> bool {
+    let path = found.cause.path.as_deref().unwrap_or_default();
+    ["podAffinity", "podAntiAffinity", "topologySpread", "hostPort"].iter().any(|part| path.contains(part))
+        || found.cause.class == CauseClass::StorageUnavailable
 }
 
 /// What was found around the workload, with the symptom as the beginning of its proof.

@@ -46,7 +46,9 @@ pub(crate) fn place(wanted: &Wanted<'_>, world: &World<'_>) -> Option<Placement>
     let mut found = by_all(wanted, &verdicts)
         .or_else(|| by_resource(wanted, &verdicts))
         .or_else(|| by_nearest(wanted, &verdicts))?;
-    let change = smallest(&verdicts);
+    // Without what is taken of the nodes nobody knows whether one change is enough.
+    let counted = world.nodes.iter().any(|node| !node.requested.is_empty());
+    let change = smallest(&verdicts).filter(|_| counted);
     if let Some((node, change)) = change {
         let _ = write!(found.advice, " It fits node {node} with {change}.");
     }

@@ -12,6 +12,7 @@ fn room(name: &str) -> NodeRoom {
         name: name.into(),
         ready: true,
         labels: [("kubernetes.io/hostname".to_owned(), name.to_owned())].into(),
+        requested: [("cpu".to_owned(), 100)].into(),
         allocatable: [("cpu".to_owned(), 4000), ("memory".to_owned(), 8192 * MI * 1000)].into(),
         ..NodeRoom::default()
     }

@@ -70,6 +70,22 @@ pub fn findings(graph: &Graph, now: Timestamp) -> Vec<Finding> {
     found
 }
 
+/// When to look again although no object changes: some things are only wrong after a while.
+pub fn next_look(graph: &Graph, now: Timestamp) -> Option<Timestamp> {
+    let mut next: Option<Timestamp> = None;
+    let mut at = |when: Timestamp| {
+        // A second more, for what must be over.
+        let when = when.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap_or(when);
+        if when > now {
+            next = Some(next.map_or(when, |known| known.min(when)));
+        }
+    };
+    for turns in [autoscaler::turns, deletion::turns, schedule::turns, secret::turns, storage::turns] {
+        turns(graph, &mut at);
+    }
+    next
+}
+
 /// What can explain a symptom of a workload.
 pub fn suspects<'a>(findings: &'a [Finding], workload: &ObjectRef) -> Vec<&'a Finding> {
     let is = |object: &ObjectRef| object.kind == workload.kind && object.name == workload.name;

@@ -77,6 +77,14 @@ pub(super) fn autoscalers(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>)
     }
 }
 
+/// When a condition has lasted long enough to count.
+pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
+    let conditions = graph.autoscalers.iter().flat_map(|s| &s.status).flat_map(|s| s.conditions.iter().flatten());
+    for time in conditions.filter_map(|c| c.last_transition_time.as_ref()) {
+        time.0.checked_add(SETTLED).into_iter().for_each(&mut *at);
+    }
+}
+
 fn no_target(graph: &Graph, scaler: &HorizontalPodAutoscaler, spec: &HorizontalPodAutoscalerSpec) -> Finding {
     let object = object(scaler);
     let target = &spec.scale_target_ref;

@@ -22,6 +22,22 @@ const OVERDUE: SignedDuration = SignedDuration::from_secs(180);
 /// Keeps a claim while a pod uses it.
 const IN_USE: &str = "kubernetes.io/pvc-protection";
 
+/// When something that is being deleted has taken too long.
+pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
+    let pods = graph.pods.iter().filter_map(|pod| pod.terminating);
+    let claims = graph.claims.iter().map(|object| &object.metadata);
+    let services = graph.services.iter().map(|object| &object.metadata);
+    let ingresses = graph.ingresses.iter().map(|object| &object.metadata);
+    let schedules = graph.cron_jobs.iter().map(|object| &object.metadata);
+    let scalers = graph.autoscalers.iter().map(|object| &object.metadata);
+    let others = claims.chain(services).chain(ingresses).chain(schedules).chain(scalers);
+    for since in pods.chain(others.filter_map(|metadata| metadata.deletion_timestamp.as_ref().map(|time| time.0))) {
+        for after in [LONG, OVERDUE] {
+            since.checked_add(after).into_iter().for_each(&mut *at);
+        }
+    }
+}
+
 /// Pods that stay after their grace: held by a finalizer, or by a node that does not finish them.
 pub(super) fn pods(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
     // The deletion timestamp of a pod is the end of its grace.

@@ -80,6 +80,30 @@ pub(super) fn schedules(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
     }
 }
 
+/// When a CronJob will have missed its time, and a failure becomes history.
+pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
+    for cron in graph.cron_jobs.iter().filter(|cron| cron.spec.as_ref().is_some_and(|spec| spec.suspend != Some(true)))
+    {
+        let Some(spec) = &cron.spec else { continue };
+        let second = Schedule::read(&spec.schedule, spec.time_zone.as_deref()).and_then(|schedule| {
+            let first = schedule.next(begun(graph, cron)?)?;
+            schedule.next(first)
+        });
+        second.and_then(|second| second.checked_add(LATE).ok()).into_iter().for_each(&mut *at);
+    }
+    for when in graph.jobs.iter().filter_map(|job| condition(job, "Failed")).filter_map(self::at) {
+        when.checked_add(HISTORY).into_iter().for_each(&mut *at);
+    }
+}
+
+/// From when a schedule counts: its last run, or when it was written.
+fn begun(graph: &Graph, cron: &CronJob) -> Option<Timestamp> {
+    let last = cron.status.as_ref().and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0);
+    let made = cron.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let touched = graph.workload(&of_cron(cron)).and_then(|w| w.touched.clone()).or_else(|| Touch::of(&cron.metadata));
+    last.into_iter().chain(made).chain(touched.map(|touch| touch.at)).max()
+}
+
 fn never(cron: &CronJob, schedule: &str) -> Finding {
     let object = of_cron(cron);
     let statement = format!("CronJob {} never runs: no day matches its schedule \"{schedule}\"", object.name);
@@ -97,11 +121,7 @@ fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>]
     let spec = cron.spec.as_ref()?;
     let object = of_cron(cron);
     let last = cron.status.as_ref().and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0);
-    let made = cron.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    let touched = graph.workload(&object).and_then(|w| w.touched.clone()).or_else(|| Touch::of(&cron.metadata));
-    // A schedule counts from when it was written.
-    let since = last.into_iter().chain(made).chain(touched.map(|touch| touch.at)).max()?;
-    let first = schedule.next(since)?;
+    let first = schedule.next(begun(graph, cron)?)?;
     let second = schedule.next(first)?;
     if now.duration_since(second) <= LATE {
         return None;

@@ -55,6 +55,17 @@ fn served(graph: &Graph) -> BTreeMap<String, Vec<(ObjectRef, String)>> {
     found
 }
 
+/// When a certificate begins, comes near its end, and ends.
+pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
+    for certificate in graph.secrets.iter().filter_map(|secret| secret.certificate.as_ref()) {
+        at(certificate.not_before);
+        at(certificate.not_after);
+        for before in [SOON, NEXT] {
+            certificate.not_after.checked_sub(before).into_iter().for_each(&mut *at);
+        }
+    }
+}
+
 /// Certificates that have ended, are not valid yet, or end soon.
 pub(super) fn certificates(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
     let served = served(graph);

@@ -89,6 +89,16 @@ pub(super) fn storage(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
     }
 }
 
+/// When a claim has waited so long that its provisioner is at fault.
+pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
+    let pending = |claim: &&std::sync::Arc<PersistentVolumeClaim>| {
+        claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Pending")
+    };
+    for made in graph.claims.iter().filter(pending).filter_map(|claim| claim.metadata.creation_timestamp.as_ref()) {
+        made.0.checked_add(SLOW).into_iter().for_each(&mut *at);
+    }
+}
+
 fn of_claim(claim: &PersistentVolumeClaim) -> ObjectRef {
     reference("v1", "PersistentVolumeClaim", &claim.metadata)
 }
