@@ -6,6 +6,7 @@
 mod book;
 mod collapse;
 mod container;
+mod evicted;
 mod exits;
 mod init;
 mod job;

@@ -4,8 +4,8 @@ use api::shared::{ObjectRef, Severity, SignalType};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, init,
-    probe,
+    EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, evicted,
+    init, probe,
 };
 
 /// The scheduler tries again at once when something changes; a pod that is still not placed after this waits for more.
@@ -20,6 +20,9 @@ const SETUP_HOLD: SignedDuration = SignedDuration::from_secs(60);
 /// Looks at one pod.
 pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findings) {
     let owned = view.workload.kind != "Pod";
+    if pod.phase() == "Failed" && !pod.terminating() {
+        evicted::examine(view, pod, now, out);
+    }
     // A failed pod of a Job is one of its tries: the Job's own rule counts them.
     if pod.terminating() || pod.phase() == "Succeeded" || (pod.phase() == "Failed" && owned) {
         return;

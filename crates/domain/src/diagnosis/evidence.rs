@@ -100,6 +100,14 @@ impl Evidence {
         SignedDuration::from_secs(rising + (restarts - 6).max(0) * 300)
     }
 
+    /// A revision in words; those of a CronJob are its Jobs.
+    pub(super) fn named(&self, revision: &Revision) -> String {
+        match self.view.job {
+            Some(_) => format!("Job {}", revision.object.name),
+            None => format!("revision {}", revision.number),
+        }
+    }
+
     /// Container that shows the symptom.
     pub(super) fn container(&self) -> &str {
         self.symptom.container.as_deref().unwrap_or_default()

@@ -59,6 +59,7 @@ fn answer(text: &str, image: &str) -> String {
     let text = text.trim().trim_end_matches('.');
     let parts: Vec<&str> = text.split(": ").collect();
     let tail = parts.get(parts.len().saturating_sub(2)..).unwrap_or_default().join(": ");
+    let tail = tail.strip_prefix("ErrImagePull: ").map_or(tail.clone(), str::to_owned);
     let tail = tail.strip_prefix(image).map_or(tail.as_str(), |rest| rest.trim_start_matches(": "));
     cut(tail, 120)
 }

@@ -170,7 +170,7 @@ fn heap(evidence: &Evidence, memory: &Memory, conclusion: &mut Conclusion) {
     let Some((setting, option)) = found else { return };
     let cause = &mut conclusion.cause;
     cause.statement = format!(
-        "{} was OOMKilled{}: {} allows a heap of {option}, and its memory limit is {limit}",
+        "{} was OOMKilled{}: {} sets {option}, and its memory limit is only {limit}",
         evidence.part(),
         soon(memory.ran),
         setting.what

@@ -118,12 +118,12 @@ pub(super) fn conclude(evidence: &Evidence, suspicion: Suspicion<'_>, entry: Opt
     let finding = suspicion.finding;
     let said = finding.cause.statement.trim().trim_end_matches('.');
     let statement = match entry {
-        Some(entry) => format!("{said}, so that {how} ({})", entry.quote()),
-        None => format!("{said}, so that {how}"),
+        Some(entry) => format!("{said}, so that {} ({})", within(how), entry.short()),
+        None => format!("{said}, so that {}", within(how)),
     };
     // A question at the end of the finding ends the sentence.
     let statement = match said.strip_suffix('?') {
-        Some(_) => format!("{how}{}: {said}", entry.map(|entry| format!(" ({})", entry.quote())).unwrap_or_default()),
+        Some(_) => format!("{how}{}: {said}", entry.map(|entry| format!(" ({})", entry.short())).unwrap_or_default()),
         None => statement,
     };
     let mut proof = evidence.seen();
@@ -158,6 +158,12 @@ pub(super) fn rule_out(
         };
         conclusion.cause.ruled_out.push(ruled_out(&cut(&finding.cause.statement, 160), because));
     }
+}
+
+/// The beginning of a sentence, within one.
+fn within(how: &str) -> String {
+    let mut chars = how.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// A sentence with a capital at its beginning, unless that is a name in small letters.

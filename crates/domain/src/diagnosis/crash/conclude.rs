@@ -81,11 +81,11 @@ pub(super) fn link(evidence: &Evidence, link: &Link, entry: Option<&Entry>, all:
         |change: &&Change| path.starts_with(change.path.trim_end_matches(".value")) || change.path.starts_with(path);
     let change = all.iter().filter(|_| introduced && !path.is_empty()).find(same);
     let since = match (change, evidence.revision()) {
-        (Some(change), Some(revision)) => format!("; revision {} brought it: {}", revision.number, change.words()),
+        (Some(change), Some(revision)) => format!("; {} brought it: {}", evidence.named(revision), change.words()),
         _ => String::new(),
     };
     // A clause that ends with a question ends the sentence; what was said comes before it then.
-    let said = entry.map(|entry| format!(" ({})", entry.quote())).unwrap_or_default();
+    let said = entry.map(|entry| format!(" ({})", entry.short())).unwrap_or_default();
     let statement = format!("{short}{said}: {}{since}", link.clause);
     let mut cause = cause(evidence, link.class, link.path.clone(), link.value.clone(), statement, link.sure);
     cause.object = link.object.clone();
@@ -139,9 +139,13 @@ pub(super) fn revision(
     told: bool,
     entry: Option<&Entry>,
 ) -> Conclusion {
-    let number = evidence.revision().map_or(0, |r| r.number);
-    let statement =
-        format!("{} since revision {number}, in which {}{}", how(evidence), change.words(), because(evidence, entry));
+    let statement = format!(
+        "{} since {}, in which {}{}",
+        how(evidence),
+        evidence.revision().map(|r| evidence.named(r)).unwrap_or_default(),
+        change.words(),
+        because(evidence, entry)
+    );
     let configured = change.variable.is_some() || change.path.rsplit('.').next() != Some("image");
     let class = if configured { CauseClass::BadConfiguration } else { CauseClass::ApplicationCrash };
     let sure = if told {
@@ -244,6 +248,30 @@ pub(super) fn deadline(evidence: &Evidence) -> Option<Conclusion> {
     let mut conclusion = Conclusion { cause, candidates: Vec::new(), recommendations, log_lines: Vec::new() };
     suspects::rule_out(evidence, None, None, &mut conclusion);
     Some(conclusion)
+}
+
+/// A pod that took more local storage than its own limit.
+pub(super) fn evicted(evidence: &Evidence) -> Option<Conclusion> {
+    evidence.symptom.evidence.iter().find(|seen| seen.detail.starts_with("Evicted: "))?;
+    let value = &evidence.symptom.value;
+    let (spec, prefix) = evidence.spec()?;
+    let quoted = |after: &str| value.split(after).nth(1)?.split('"').nth(1);
+    let volume = quoted("EmptyDir volume");
+    let position = volume.and_then(|name| spec.volumes.iter().flatten().position(|volume| volume.name == name));
+    let limit = value.split("limit").last().map(|rest| rest.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    let limit =
+        limit.and_then(|rest| rest.rsplit(' ').next()).filter(|limit| limit.starts_with(|c: char| c.is_ascii_digit()));
+    let path = match (position, evidence.container_path(evidence.container())) {
+        (Some(position), _) => format!("{prefix}.volumes[{position}].emptyDir.sizeLimit"),
+        (None, Some(path)) => format!("{path}.resources.limits.ephemeral-storage"),
+        (None, None) => format!("{prefix}.containers[0].resources.limits.ephemeral-storage"),
+    };
+    let what = volume.map_or_else(|| "local storage".to_owned(), |name| format!("emptyDir volume {name}"));
+    let shown = limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let statement = format!("A pod of {} was evicted: its {what} exceeded its limit{shown}", evidence.who());
+    let cause = cause(evidence, CauseClass::StorageUnavailable, Some(path), limit.map(str::to_owned), statement, 0.92);
+    let recommendations = vec!["Raise the limit, or let it write less to its local storage.".to_owned()];
+    Some(Conclusion { cause, candidates: Vec::new(), recommendations, log_lines: Vec::new() })
 }
 
 /// Nothing around it explains the exit: its code and its last words are all that is known.

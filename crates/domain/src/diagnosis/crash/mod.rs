@@ -31,7 +31,7 @@ fn decide(evidence: &Evidence, reading: &log::Reading) -> Conclusion {
     {
         return conclusion;
     }
-    if let Some(conclusion) = conclude::deadline(evidence) {
+    if let Some(conclusion) = conclude::deadline(evidence).or_else(|| conclude::evicted(evidence)) {
         return conclusion;
     }
     if let Some(link) = start::hook(evidence) {

@@ -24,6 +24,8 @@ pub(super) use family::{Family, Told};
 const TEXT: usize = 600;
 /// Characters of an entry that are quoted in a sentence.
 const QUOTE: usize = 110;
+/// The same, beside a clause that says what it is about.
+const SHORT: usize = 72;
 /// Characters of an entry in the list of them.
 const SHOWN: usize = 300;
 /// Entries that are kept, from the end.
@@ -50,7 +52,17 @@ pub(super) struct Entry {
 impl Entry {
     /// The entry for a sentence: short, with its place.
     pub(super) fn quote(&self) -> String {
-        let text = cut(&self.text, QUOTE);
+        self.quote_of(QUOTE)
+    }
+
+    /// The entry for a sentence that says the same in its own words: shorter still.
+    pub(super) fn short(&self) -> String {
+        self.quote_of(SHORT)
+    }
+
+    fn quote_of(&self, limit: usize) -> String {
+        // Quotes in quotes read badly.
+        let text = cut(&self.text, limit).replace(['"', '\\'], "'");
         self.frame.as_ref().map_or_else(|| format!("{text:?}"), |frame| format!("{text:?} at {}", cut(frame, 60)))
     }
 

@@ -79,13 +79,13 @@ fn starts_slowly(
     let needs = evidence.view.pods.iter().filter_map(time_to_ready).max().filter(|needs| *needs > given);
     let (clause, sure) = match needs {
         Some(needs) => {
-            (format!("it gives a start {} s, and other pods needed {} s", given.as_secs(), needs.as_secs()), 0.93)
+            (format!("it gives a start only {} s, and other pods needed {} s", given.as_secs(), needs.as_secs()), 0.93)
         }
         // A probe without any patience, over a port that the container declares, is too early rather than wrong.
         None if kind == "liveness" && probe.exec.is_none() && given < SignedDuration::from_secs(60) => {
             let port = asked(probe).map(super::words::port).unwrap_or_default();
             let at = if port.is_empty() { String::new() } else { format!(" on port {port}") };
-            (format!("after {} s nothing answers yet{at}, and it gives a start no longer", given.as_secs()), 0.7)
+            (format!("nothing answers{at} within the {} s that it gives a start", given.as_secs()), 0.7)
         }
         None => return None,
     };

@@ -84,7 +84,7 @@ fn a_start_that_is_slower_than_its_probe_allows() {
     e.view.pods.push(pod("slow", "r2").made(-900).running_since(-900).ready_since(-840).done());
     let found = at_second(&e, 61);
     assert!(
-        found.cause.statement.contains("it gives a start 15 s, and other pods needed 60 s"),
+        found.cause.statement.contains("it gives a start only 15 s, and other pods needed 60 s"),
         "{}",
         found.cause.statement
     );
@@ -193,7 +193,7 @@ fn a_heap_that_is_larger_than_the_limit() {
     assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.containers[0].env[JAVA_TOOL_OPTIONS].value"));
     assert_eq!(
         found.cause.statement,
-        "Container web of Deployment web was OOMKilled 29 s after its start: env JAVA_TOOL_OPTIONS allows a heap of -Xmx512m, and its memory limit is 256Mi"
+        "Container web of Deployment web was OOMKilled 29 s after its start: env JAVA_TOOL_OPTIONS sets -Xmx512m, and its memory limit is only 256Mi"
     );
 }
 
@@ -206,4 +206,38 @@ fn a_container_that_is_done_at_once() {
         "{}",
         found.cause.statement
     );
+}
+
+#[test]
+fn a_pod_that_took_more_local_storage_than_its_limit() {
+    let evicted = |message: &str| {
+        pod("gone", "r2")
+            .ended(1, 30, 137, "Error")
+            .phase("Failed")
+            .set("/status/reason", json!("Evicted"))
+            .set("/status/message", json!(message))
+    };
+    let small = with(container(), "/resources", json!({"limits": {"ephemeral-storage": "50Mi"}}));
+    let of = |message: &str, second: i64| {
+        evidence(revisions(small.clone(), small.clone(), [pod("p", "r2"), evicted(message)]), second)
+    };
+    let found = at_second(&of("Container web exceeded its local ephemeral storage limit \"50Mi\". ", 31), 31);
+    assert_eq!(
+        found.cause.statement,
+        "A pod of Deployment web was evicted: its local storage exceeded its limit of 50Mi"
+    );
+    assert_eq!(
+        found.cause.path.as_deref(),
+        Some("spec.template.spec.containers[0].resources.limits.ephemeral-storage")
+    );
+    let found = at_second(&of("Usage of EmptyDir volume \"cache\" exceeds the limit \"10Mi\". ", 31), 31);
+    assert!(
+        found.cause.statement.ends_with("its emptyDir volume cache exceeded its limit of 10Mi"),
+        "{}",
+        found.cause.statement
+    );
+    let low = evicted("The node was low on resource: memory. Threshold quantity: 100Mi, available: 5Mi. ");
+    assert_eq!(evaluate(&view([pod("p", "r2"), pod("q", "r2"), low]), at(31)).symptoms, []);
+    let old = evicted("Container web exceeded its local ephemeral storage limit \"50Mi\". ");
+    assert_eq!(evaluate(&view([pod("p", "r2"), pod("q", "r2"), old]), at(631)).symptoms, []);
 }

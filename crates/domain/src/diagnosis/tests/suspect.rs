@@ -60,7 +60,7 @@ fn the_log_tells_which_of_several_it_is() {
     assert_eq!((found.cause.object.kind.as_str(), found.cause.object.name.as_str()), ("Service", "db"));
     assert_eq!(
         found.cause.statement,
-        "Service db selects no pods: its selector app=dbb matches none, so that Container web of Deployment web crashes (\"dial tcp db:5432: connect: connection refused\")"
+        "Service db selects no pods: its selector app=dbb matches none, so that container web of Deployment web crashes (\"dial tcp db:5432: connect: connection refused\")"
     );
     assert!(found.cause.confidence > 0.9);
     assert!(found.cause.proof.iter().any(|p| p.rule == "the last run says why it ends"));
@@ -138,7 +138,7 @@ fn a_suspect_makes_a_probe_honest() {
     let found = at_second(&Evidence { suspects: vec![cache(), database()], ..e.clone() }, 60);
     assert_eq!(found.cause.object.name, "db", "{}", found.cause.statement);
     assert!(
-        found.cause.statement.contains("so that Container web of Deployment web is not ready any more"),
+        found.cause.statement.contains("so that container web of Deployment web is not ready any more"),
         "{}",
         found.cause.statement
     );
