@@ -8,6 +8,5 @@ for pod in $(k get pods -l app=tram-times -o jsonpath='{.items[0:2].metadata.nam
 {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "${pod}", "namespace": "${NS}"}}
 JSON
   sleep 1
-  k wait --for=condition=Ready pod -l app=tram-times --timeout=60s >/dev/null || true
   k rollout status deployment tram-times --timeout=60s
 done
