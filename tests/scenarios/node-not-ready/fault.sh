@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A node stops reporting: it gets NotReady, and the pods on it no longer count
+# A node reports that its container runtime is down and gets NotReady
 set -euo pipefail
 k() { kubectl -n "${NS}" "$@"; }
 
