@@ -47,6 +47,9 @@ const IMAGE: &str = "busybox:1.36";
 /// Namespace of the platform.
 const PLATFORM: &str = "chatcli-system";
 
+/// How long a watch may not run: what is heard late would count as slow.
+const DEAF: Duration = Duration::from_secs(20);
+
 /// Which cases, and how.
 #[derive(clap::Args)]
 pub struct Args {
@@ -165,15 +168,16 @@ fn on(
         keep_failed: args.keep_failed,
     };
     let began = Instant::now();
-    let (outcomes, names) = all(&ground, &mut helpers, folders, args.jobs)?;
+    let (outcomes, names, failure) = all(&ground, &mut helpers, folders, args.jobs)?;
     let report = Report::new(outcomes, world.said_of_none(&names, began));
     report.print(args.explain);
+    println!("\n{} cases in {} min", report.cases(), began.elapsed().as_secs().div_ceil(60));
     let json = folder.with_extension("json");
     report.write(&json)?;
-    println!("\nall of it for machines: {}", json.display());
+    println!("all of it for machines: {}", json.display());
     helpers.processes.stop();
     drop(watches);
-    Ok(report)
+    failure.map_or(Ok(report), |error| Err(error.context("not all cases were run")))
 }
 
 /// Installs the resources of the platform, and removes what an earlier run left.
@@ -223,15 +227,19 @@ impl Helpers {
     }
 }
 
+fn listens(world: &world::World) -> anyhow::Result<()> {
+    world.broken(DEAF).map_or(Ok(()), |why| Err(anyhow::anyhow!("a watch does not run: {why}")))
+}
+
 type Queue = Mutex<VecDeque<(Case, Run)>>;
 
-/// Runs all cases; returns what came of them, and the names of the runs.
+/// Runs all cases; returns what came of them, the names of the runs, and what ended it early.
 fn all(
     ground: &Ground<'_>,
     helpers: &mut Helpers,
     folders: &[PathBuf],
     jobs: u8,
-) -> anyhow::Result<(Vec<Outcome>, Vec<String>)> {
+) -> anyhow::Result<(Vec<Outcome>, Vec<String>, Option<anyhow::Error>)> {
     let (mut together, mut alone, mut outcomes, mut names) = (VecDeque::new(), VecDeque::new(), Vec::new(), Vec::new());
     for folder in folders {
         let name = run::random_name()?;
@@ -250,14 +258,17 @@ fn all(
     println!("{total} cases, {jobs} side by side\n");
     for (queue, jobs) in [(together, jobs), (alone, 1)] {
         let queue = Mutex::new(queue);
-        side_by_side(ground, helpers, &queue, jobs, |outcome| {
+        let ran = side_by_side(ground, helpers, &queue, jobs, |outcome| {
             outcomes.push(outcome);
             if let Some(outcome) = outcomes.last() {
                 println!("[{:>3}/{total}] {}  {}", outcomes.len(), outcome.id, report::line(outcome));
             }
-        })?;
+        });
+        if let Err(error) = ran {
+            return Ok((outcomes, names, Some(error)));
+        }
     }
-    Ok((outcomes, names))
+    Ok((outcomes, names, None))
 }
 
 /// Runs what is in a queue; whatever ends the platform ends the run.
@@ -283,7 +294,9 @@ fn side_by_side(
                     Ok(())
                 }
                 Ok(Err(error)) => Err(error),
-                Err(RecvTimeoutError::Timeout) => ground.stop.check().and_then(|()| helpers.check()),
+                Err(RecvTimeoutError::Timeout) => {
+                    ground.stop.check().and_then(|()| helpers.check()).and_then(|()| listens(ground.world))
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             if let Err(error) = heard

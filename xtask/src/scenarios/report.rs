@@ -76,6 +76,11 @@ impl Report {
         Self { outcomes, strays }
     }
 
+    /// How many cases there were.
+    pub fn cases(&self) -> usize {
+        self.outcomes.len()
+    }
+
     fn scored(&self, negative: bool) -> impl Iterator<Item = (&Outcome, &Score)> {
         self.outcomes
             .iter()

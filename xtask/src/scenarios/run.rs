@@ -210,7 +210,7 @@ impl Ground<'_> {
     /// Waits for the healthy state.
     fn healthy(&self, run: &Run) -> anyhow::Result<()> {
         let documents = run.documents.iter().map(|document| &document.object).filter(|o| is_watched(&o.kind));
-        let expected: Vec<Object> = documents.map(|object| self.placed(object, run)).collect();
+        let expected: Vec<Object> = documents.map(|object| placed(object, run)).collect();
         let began = Instant::now();
         let mut good = 0;
         while good < 3 {
@@ -224,13 +224,6 @@ impl Ground<'_> {
             }
         }
         Ok(())
-    }
-
-    /// An object of the setup where it lands: without a namespace in that of the run, if its kind has one.
-    fn placed(&self, object: &Object, run: &Run) -> Object {
-        let everywhere = object.kind == "Node";
-        let namespace = if everywhere { None } else { object.namespace.clone().or_else(|| Some(run.name.clone())) };
-        Object { namespace, ..object.clone() }
     }
 
     /// Looks until there is nothing more to be seen.
@@ -261,6 +254,13 @@ impl Ground<'_> {
         outcome.late = now.into_iter().filter(|said| !known.iter().any(|other| other.uid == said.uid)).collect();
         self.world.forget(&run.name);
     }
+}
+
+/// An object of the setup where it lands: without a namespace in that of the run, if its kind has one.
+fn placed(object: &Object, run: &Run) -> Object {
+    let everywhere = object.kind == "Node";
+    let namespace = if everywhere { None } else { object.namespace.clone().or_else(|| Some(run.name.clone())) };
+    Object { namespace, ..object.clone() }
 }
 
 fn expected(expect: &Expect) -> String {

@@ -97,8 +97,8 @@ mod tests {
         Object::new(kind, "k3x", "web")
     }
 
-    fn said(kind: &str, old: Option<Value>, new: Value) -> Option<String> {
-        shown(kind, &web(kind), old.as_ref(), &new).map(|(_, finding)| finding)
+    fn said(kind: &str, old: Option<&Value>, new: &Value) -> Option<String> {
+        shown(kind, &web(kind), old, new).map(|(_, finding)| finding)
     }
 
     fn waiting(reason: &str) -> Value {
@@ -111,18 +111,18 @@ mod tests {
 
     #[test]
     fn a_start_is_no_symptom_and_a_failed_start_is() {
-        assert_eq!(said("Pod", None, waiting("ContainerCreating")), None);
-        assert_eq!(said("Pod", None, ready("False")), None);
-        assert_eq!(said("Pod", Some(ready("True")), ready("False")).as_deref(), Some("no longer Ready"));
-        assert_eq!(said("Pod", None, waiting("ErrImagePull")).as_deref(), Some("waiting: ErrImagePull"));
-        assert_eq!(said("Pod", Some(waiting("ErrImagePull")), waiting("ErrImagePull")), None, "known already");
+        assert_eq!(said("Pod", None, &waiting("ContainerCreating")), None);
+        assert_eq!(said("Pod", None, &ready("False")), None);
+        assert_eq!(said("Pod", Some(&ready("True")), &ready("False")).as_deref(), Some("no longer Ready"));
+        assert_eq!(said("Pod", None, &waiting("ErrImagePull")).as_deref(), Some("waiting: ErrImagePull"));
+        assert_eq!(said("Pod", Some(&waiting("ErrImagePull")), &waiting("ErrImagePull")), None, "known already");
     }
 
     #[test]
     fn a_container_that_ended_well_is_none() {
         let ended = |code: i64| json!({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": code, "reason": "Error"}}}]}});
-        assert_eq!(said("Pod", None, ended(0)), None);
-        assert_eq!(said("Pod", None, ended(3)).as_deref(), Some("terminated: Error 3"));
+        assert_eq!(said("Pod", None, &ended(0)), None);
+        assert_eq!(said("Pod", None, &ended(3)).as_deref(), Some("terminated: Error 3"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Watches {
         let began = Instant::now();
         while !world.is_complete(KINDS.len()) {
             if began.elapsed() > PATIENCE {
-                bail!("the watches do not start: {}", world.broken().unwrap_or_default());
+                bail!("the watches do not start: {}", world.broken(Duration::ZERO).unwrap_or_default());
             }
             std::thread::sleep(Duration::from_millis(50));
         }

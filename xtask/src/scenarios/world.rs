@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -31,8 +31,8 @@ struct State {
     worse: Vec<Worse>,
     /// Kinds whose objects are all known.
     complete: HashSet<&'static str>,
-    /// Why a watch does not run.
-    broken: HashMap<&'static str, String>,
+    /// Since when and why a watch does not run.
+    broken: HashMap<&'static str, (Instant, String)>,
 }
 
 struct Heard {
@@ -58,14 +58,16 @@ impl World {
         self.lock().complete.len() == kinds
     }
 
-    /// Why watches do not run, if they do not.
-    pub fn broken(&self) -> Option<String> {
-        self.lock().broken.iter().map(|(kind, why)| format!("{kind}: {why}")).min()
+    /// Which watch has not run for so long, and why.
+    pub fn broken(&self, long: Duration) -> Option<String> {
+        let state = self.lock();
+        let broken = state.broken.iter().filter(|(_, (since, _))| since.elapsed() >= long);
+        broken.map(|(kind, (_, why))| format!("{kind}: {why}")).min()
     }
 
     /// Takes note of why a watch does not run.
     pub fn breaks(&self, kind: &'static str, why: String) {
-        self.lock().broken.insert(kind, why);
+        self.lock().broken.entry(kind).or_insert_with(|| (Instant::now(), why));
     }
 
     /// All objects of a kind: what is not among them is gone.
