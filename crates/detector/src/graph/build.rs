@@ -6,6 +6,7 @@ use std::sync::Arc;
 use api::shared::ObjectRef;
 use domain::graph::{Graph, Keyed, Member, Surroundings, Touch, Workload, of_cron_job, of_job, of_pod};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kit::cache::Key as Place;
 use kube::ResourceExt;
 
@@ -57,7 +58,12 @@ pub(super) fn surroundings(caches: &Caches, around: &Around) -> Surroundings {
     let services = services
         .iter()
         .map(|service| ((service.namespace().to_owned(), service.name().to_owned()), service.facts.clone()));
+    let mut policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>> = BTreeMap::new();
+    for policy in around.policies.all().iter() {
+        policies.entry(policy.namespace().to_owned()).or_default().push(policy.facts.clone());
+    }
     Surroundings {
+        policies,
         namespaces: around
             .namespaces
             .all()
@@ -174,6 +180,7 @@ fn config_maps(caches: &Caches, histories: &Histories, namespace: &str) -> Vec<K
             values: Arc::new(values),
             certificate: None,
             touched,
+            leaving: map.facts.leaving.clone(),
         }
     };
     caches.config_maps.in_namespace(namespace).iter().map(of).collect()

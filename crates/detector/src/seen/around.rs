@@ -20,8 +20,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use super::{Digest, Seen, slim};
 
 /// Beginnings of the annotations that a rule reads.
-const READ: [&str; 5] = [
+const READ: [&str; 10] = [
     "kubernetes.io/ingress.class",
+    "kubernetes.io/tls-acme",
+    "cert-manager.io/",
+    "certmanager.k8s.io/",
+    "nginx.ingress.kubernetes.io/canary",
+    "alb.ingress.kubernetes.io/group.name",
     "ingressclass.kubernetes.io/",
     "storageclass.",
     "volume.kubernetes.io/",
@@ -87,6 +92,7 @@ impl Digest for Secret {
             Some(Certificate { not_before: begins, not_after: ends, names })
         });
         let touched = Touch::of(&self.metadata);
+        let leaving = domain::graph::leaving(&self.metadata);
         let keys: BTreeSet<String> = data.into_keys().collect();
         let metadata = slim(self.metadata);
         let object = api::shared::ObjectRef {
@@ -96,7 +102,7 @@ impl Digest for Secret {
             name: metadata.name.clone().unwrap_or_default(),
             uid: metadata.uid.clone(),
         };
-        let facts = Keyed { object, type_, keys: Some(keys), certificate, touched, values: Arc::default() };
+        let facts = Keyed { object, type_, keys: Some(keys), certificate, touched, values: Arc::default(), leaving };
         Seen { metadata, facts }
     }
 }

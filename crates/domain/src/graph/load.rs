@@ -7,6 +7,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, PodTemplateSpec, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::de::DeserializeOwned;
@@ -58,6 +59,13 @@ impl Graph {
                     self.services.push(service);
                 }
             }
+            "NetworkPolicy" => {
+                let policy: Arc<NetworkPolicy> = Arc::new(read(object)?);
+                around.policies.entry(place.unwrap_or(&self.namespace).to_owned()).or_default().push(policy.clone());
+                if here {
+                    self.policies.push(policy);
+                }
+            }
             "Namespace" => {
                 let found: Namespace = read(object)?;
                 let labels = found.metadata.labels.unwrap_or_default();
@@ -104,7 +112,6 @@ impl Graph {
             }
             "EndpointSlice" => self.slices.push(Arc::new(read(object)?)),
             "Ingress" => self.ingresses.push(Arc::new(read(object)?)),
-            "NetworkPolicy" => self.policies.push(Arc::new(read(object)?)),
             "ConfigMap" => {
                 let map: ConfigMap = read(object)?;
                 let keys =
@@ -113,6 +120,7 @@ impl Graph {
                     object: reference("v1", "ConfigMap", &map.metadata),
                     keys: Some(keys.cloned().collect()),
                     touched: Touch::of(&map.metadata),
+                    leaving: super::leaving(&map.metadata),
                     values: Arc::new(map.data.unwrap_or_default()),
                     ..Keyed::default()
                 });
@@ -127,6 +135,7 @@ impl Graph {
                     type_: secret.type_.unwrap_or_else(|| "Opaque".into()),
                     keys: Some(keys.chain(stored.into_iter().flatten().map(|(key, _)| key)).collect()),
                     touched: Touch::of(&secret.metadata),
+                    leaving: super::leaving(&secret.metadata),
                     ..Keyed::default()
                 });
             }

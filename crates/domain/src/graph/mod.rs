@@ -102,6 +102,8 @@ pub struct Surroundings {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Services of all namespaces, by namespace and name.
     pub services: BTreeMap<(String, String), Arc<Service>>,
+    /// NetworkPolicies of all namespaces, by namespace.
+    pub policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>>,
     /// Nodes, with what is taken of each.
     pub nodes: Vec<NodeRoom>,
     /// StorageClasses.
@@ -187,6 +189,8 @@ pub struct Keyed {
     pub certificate: Option<Certificate>,
     /// Who changed it last.
     pub touched: Option<Touch>,
+    /// Since when somebody deletes it, and the finalizers that keep it.
+    pub leaving: Option<(Timestamp, Vec<String>)>,
 }
 
 /// What is known of a certificate in a TLS Secret.
@@ -198,6 +202,12 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// DNS names that it is for.
     pub names: Vec<String>,
+}
+
+/// Since when an object is being deleted, and what keeps it.
+pub fn leaving(metadata: &ObjectMeta) -> Option<(Timestamp, Vec<String>)> {
+    let since = metadata.deletion_timestamp.as_ref()?.0;
+    Some((since, metadata.finalizers.clone().unwrap_or_default()))
 }
 
 /// The last change of an object, from `metadata.managedFields`.

@@ -56,7 +56,7 @@ fn ingress_backend(backend: &IngressBackend, at: &str, what: &str) -> Option<Bac
 
 /// Backends of a route of the Gateway API.
 pub(super) fn of_route(route: &Value) -> Vec<Backend> {
-    let hosts = list(route, "/spec/hostnames").iter().filter_map(Value::as_str).next().unwrap_or("*");
+    let hosts = list(route, "/spec/hostnames").iter().find_map(Value::as_str).unwrap_or("*");
     let mut found = Vec::new();
     for (rule_at, rule) in list(route, "/spec/rules").iter().enumerate() {
         let path = rule.pointer("/matches/0/path/value").and_then(Value::as_str).unwrap_or("/");

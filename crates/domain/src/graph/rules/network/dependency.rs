@@ -102,13 +102,25 @@ fn gone(service: &ObjectRef, needs: &[&Need], orphan: Option<&Workload>, near: O
 /// One place names a Service that does not exist.
 fn misnamed(index: &Index, namespace: &str, name: &str, needs: &[&Need], siblings: &Siblings) -> Option<Finding> {
     let need = needs.iter().find(|need| need.plain).or(needs.first())?;
+    let here = namespace == index.graph.namespace;
     let sibling = sibling(need, siblings);
     let near = sibling.map(|(service, _)| service).or_else(|| meant_service(index, namespace, name, Some(need)));
     let route = need.client.is_none();
-    let slipped = near.is_some_and(|near| slip(name, near) && fits(index, namespace, near, need.port.as_ref()));
-    let sure = route || (need.plain && !need.spare && (need.sure || sibling.is_some() || slipped));
+    // The name is right, and the namespace is missing from it.
+    let port = need.port.as_ref().filter(|_| !need.usual);
+    let moved =
+        Some(name).filter(|_| here && !need.sure && sibling.is_none()).and_then(|name| index.only_elsewhere(name));
+    let moved = moved.filter(|(_, service)| port.is_none_or(|port| offers(service, port)));
+    let full = moved.map(|(namespace, _)| format!("{name}.{namespace}"));
+    let near = full.as_deref().or(near);
+    // A short name without a port is near to many.
+    let tells = need.port.is_some() || name.len() >= 6;
+    let slipped =
+        near.is_some_and(|near| tells && slip(name, near) && fits(index, namespace, near, need.port.as_ref()));
+    let known = need.sure || sibling.is_some() || slipped || (moved.is_some() && port.is_some());
+    let sure = route || (need.plain && !need.spare && known);
     let source = &need.name_at.object;
-    let place = if namespace == index.graph.namespace { String::new() } else { format!(" of namespace {namespace}") };
+    let place = if here { String::new() } else { format!(" of namespace {namespace}") };
     let statement = if route {
         format!(
             "{} sends {} to Service {name}{place}, which does not exist{}",

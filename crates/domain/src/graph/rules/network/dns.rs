@@ -80,7 +80,7 @@ fn denied(index: &Index, client: &Workload, used: &Use, known: &[Finding]) -> Op
         return None;
     }
     let active = client.desired > 0 || client.object.kind == "CronJob";
-    let policies = policy::isolating(graph, &client.pod_labels, Way::Egress);
+    let policies = policy::isolating(&graph.policies, &client.pod_labels, Way::Egress);
     // Where nothing at all is allowed, the connection itself is denied, which says more.
     if !active || policies.iter().all(|policy| policy::rules(policy, Way::Egress).is_empty()) {
         return None;
@@ -95,6 +95,7 @@ fn denied(index: &Index, client: &Workload, used: &Use, known: &[Finding]) -> Op
         }
     }
     let peer = Peer {
+        home: &graph.namespace,
         namespace: DNS_NAMESPACE,
         labels,
         complete: false,

@@ -52,6 +52,9 @@ impl<'g> Labelled<'g> {
     }
 }
 
+/// A Service with its namespace.
+pub(super) type Placed<'g> = (&'g str, &'g Arc<Service>);
+
 /// A graph with what was gathered from it.
 pub(super) struct Index<'g> {
     pub(super) graph: &'g Graph,
@@ -61,6 +64,7 @@ pub(super) struct Index<'g> {
     by_name: HashMap<&'g str, usize>,
     namespaces: BTreeSet<&'g str>,
     pod_names: OnceCell<BTreeSet<&'g str>>,
+    elsewhere: OnceCell<HashMap<&'g str, Vec<Placed<'g>>>>,
     uses: Vec<Use<'g>>,
     needs: Needs<'g>,
 }
@@ -101,6 +105,7 @@ impl<'g> Index<'g> {
             maps: graph.config_maps.iter().map(|map| (map.object.name.as_str(), map)).collect(),
             namespaces,
             pod_names: OnceCell::new(),
+            elsewhere: OnceCell::new(),
             uses: Vec::new(),
             needs: Needs::new(),
         };
@@ -138,6 +143,23 @@ impl<'g> Index<'g> {
             return Some(front.service);
         }
         self.graph.cluster.services.get(&(namespace.to_owned(), service.to_owned()))
+    }
+
+    /// The namespace that alone has a Service of this name, besides this one.
+    pub(super) fn only_elsewhere(&self, service: &str) -> Option<Placed<'g>> {
+        let all = self.elsewhere.get_or_init(|| {
+            let mut found: HashMap<&str, Vec<Placed>> = HashMap::new();
+            for ((namespace, name), service) in &self.graph.cluster.services {
+                if *namespace != self.graph.namespace {
+                    found.entry(name).or_default().push((namespace, service));
+                }
+            }
+            found
+        });
+        match all.get(service).map(Vec::as_slice) {
+            Some([only]) => Some(*only),
+            _ => None,
+        }
     }
 
     /// Names of the Services of a namespace.

@@ -11,8 +11,10 @@ use super::super::super::{Finding, Standing};
 use super::super::{cause, fact, meant};
 use super::backend;
 use super::index::Index;
+use super::needs::later;
 use super::{called, clip, finding};
 use crate::detection::Rule;
+use crate::graph::Touch;
 use crate::graph::query::{name, named, nearest, reference};
 
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -133,7 +135,7 @@ fn class(index: &Index, ingress: &Ingress) -> Option<Finding> {
 
 /// The same host and path in two Ingresses of a class: which one is served is up to the controller.
 fn claims(index: &Index, out: &mut Vec<Finding>) {
-    let mut seen: BTreeMap<(String, String, String), (&Ingress, String)> = BTreeMap::new();
+    let mut seen: BTreeMap<(String, String, String), (&Ingress, String, String)> = BTreeMap::new();
     for ingress in &index.graph.ingresses {
         // What one controller merges on purpose is marked so.
         let notes = ingress.metadata.annotations.iter().flatten();
@@ -149,30 +151,38 @@ fn claims(index: &Index, out: &mut Vec<Finding>) {
                 let at = format!("spec.rules[{rule_at}].http.paths[{path_at}].path");
                 let target = path.backend.service.as_ref().map(|s| s.name.clone()).unwrap_or_default();
                 let key = (class.to_owned(), shown.clone(), path.path_type.clone());
-                let Some((other, known)) = seen.get(&key) else {
-                    seen.insert(key, (ingress, target));
+                let Some((other, known, their)) = seen.get(&key) else {
+                    seen.insert(key, (ingress, target, at));
                     continue;
                 };
                 if *known == target || name(&other.metadata) == name(&ingress.metadata) {
                     continue;
                 }
-                let (this, that) = (object(ingress), object(other));
+                // The one that was changed last came in between.
+                let last = |ingress: &Ingress| Touch::of(&ingress.metadata);
+                let (this, that, at, target, known) = if later(last(other).as_ref(), last(ingress).as_ref()) {
+                    (object(other), object(ingress), their, known, &target)
+                } else {
+                    (object(ingress), object(other), &at, &target, known)
+                };
                 let statement = format!(
-                    "{} and {} both claim {}, and lead to different Services: {target} and {known}",
+                    "{} claims {} for Service {target}, which {} already claims for Service {known}: who gets the requests is up to the controller",
                     called(&this),
+                    clip(&shown, 80),
                     called(&that),
-                    clip(&shown, 80)
                 );
-                let mut cause = cause(&this, CauseClass::RouteMisconfigured, &at, &shown, statement, 0.6);
+                let mut cause = cause(&this, CauseClass::RouteMisconfigured, at, &shown, statement, 0.8);
                 cause.proof = vec![
-                    fact(&this, &at, shown.clone(), "this is one claim"),
+                    fact(&this, at, shown.clone(), "this is one claim"),
                     fact(&that, "spec.rules", shown.clone(), "this is the other"),
                 ];
                 out.push(Finding {
                     concerns: leads_to(index, ingress).into_iter().chain(leads_to(index, other)).collect(),
                     words: vec![host.to_owned()],
                     recommendations: vec!["Let one Ingress have this host and path.".into()],
-                    ..finding(Rule::RouteBroken, Standing::Suspect, &this, cause)
+                    // One may be on its way to take over from the other.
+                    hold: 30,
+                    ..finding(Rule::RouteBroken, Standing::Latent, &this, cause)
                 });
             }
         }

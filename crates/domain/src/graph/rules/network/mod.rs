@@ -3,9 +3,14 @@
 //! What lives here: rules over connections. What does not: what pods refer to by name as objects (`reference`), storage,
 //! admission, schedules (their own files).
 
+mod attach;
 mod backend;
+mod blame;
+mod block;
 mod dependency;
 mod dns;
+mod external;
+mod gap;
 mod gateway;
 mod index;
 mod ingress;
@@ -18,9 +23,11 @@ mod ports;
 mod reach;
 mod selection;
 mod settings;
+mod solver;
 mod stateful;
 mod tls;
 mod uses;
+mod wanted;
 
 use api::shared::{ObjectRef, Proof, RootCause, RuledOut, Severity};
 use jiff::Timestamp;
@@ -44,6 +51,7 @@ pub(super) fn findings(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         selection::examine(&index, out);
         ports::examine(&index, out);
         stateful::examine(&index, out);
+        external::examine(&index, out);
         dependency::examine(&index, out);
         offer::examine(&index, out);
         reach::examine(&index, out);

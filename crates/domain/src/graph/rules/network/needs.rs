@@ -12,6 +12,7 @@ use super::backend::{self, Backend};
 use super::gateway;
 use super::index::Index;
 use super::names::{self, Form};
+use super::offer::offers;
 use super::place::Place;
 use super::settings::Spot;
 use super::uses::Use;
@@ -112,8 +113,8 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Needs<'g> {
     found
 }
 
-fn routed<'g>(
-    found: &mut Needs<'g>,
+fn routed(
+    found: &mut Needs<'_>,
     here: &str,
     by: &ObjectRef,
     touched: Option<&Touch>,
@@ -146,6 +147,10 @@ fn told<'g>(used: &Use<'g>, sure: bool, pod: bool) -> Need<'g> {
     let own = used.port.map(|port| IntOrString::Int(i32::from(port)));
     let usual = used.mention.usual.map(|port| IntOrString::Int(i32::from(port)));
     let (port_variable, port_at) = used.port_at.clone().unzip();
+    // A value that is nothing but host and port of a Service means that, whatever its variable is called.
+    let exact = used.whole
+        && used.mention.form == Form::HostPort
+        && matches!(&used.place, Place::Service { service, .. } if own.as_ref().is_some_and(|port| offers(service, port)));
     Need {
         by: used.client.object.clone(),
         client: Some(used.client),
@@ -159,7 +164,7 @@ fn told<'g>(used: &Use<'g>, sure: bool, pod: bool) -> Need<'g> {
         host: used.mention.host.clone(),
         usual: own.is_none() && usual.is_some(),
         port: own.or(usual),
-        plain: used.plain && used.asks && active(used.client),
+        plain: (used.plain || exact) && used.asks && active(used.client),
         sure: sure && (used.mention.form == Form::Url || used.plain),
         pod,
         spare: names::spare(&used.variable),

@@ -72,10 +72,8 @@ pub(super) fn place<'g>(index: &Index<'g>, host: &str) -> Place<'g> {
         [name] => found(here, name, false).unwrap_or_else(|| missing(here, name, false)),
         [first, second] => found(second, first, false)
             .or_else(|| found(here, second, true).filter(|_| index.has_pod_named(first)))
-            .unwrap_or_else(|| match index.has_namespace(second) {
-                true => missing(second, first, false),
-                false => Place::Elsewhere,
-            }),
+            .or_else(|| index.has_namespace(second).then(|| missing(second, first, false)))
+            .unwrap_or(Place::Elsewhere),
         [_, name, namespace] => found(namespace, name, true).unwrap_or(Place::Elsewhere),
         _ => Place::Elsewhere,
     }

@@ -68,6 +68,11 @@ pub(super) fn hinted(spec: &PodSpec, number: i32) -> bool {
     })
 }
 
+/// Whether a container of a spec says nothing about its ports.
+fn undeclared(spec: &PodSpec) -> bool {
+    spec.containers.iter().any(|container| container.ports.as_ref().is_none_or(Vec::is_empty))
+}
+
 fn asks(probe: &Probe) -> Option<i32> {
     let port = probe.http_get.as_ref().map(|http| &http.port).or(probe.tcp_socket.as_ref().map(|tcp| &tcp.port));
     match port {
@@ -127,7 +132,10 @@ fn target(index: &Index, front: &Front, behind: &[&Workload], at: usize, port: &
                     }
                     Wrong::Protocol(number.to_string(), protocol(other.protocol.as_ref()).to_owned())
                 }
-                None if behind.iter().any(|workload| hinted(&workload.spec, number)) => return None,
+                // A container that declares nothing may serve anything.
+                None if behind.iter().any(|workload| undeclared(&workload.spec) || hinted(&workload.spec, number)) => {
+                    return None;
+                }
                 None => Wrong::Number(number),
             }
         }
@@ -135,13 +143,11 @@ fn target(index: &Index, front: &Front, behind: &[&Workload], at: usize, port: &
     Some(explain(index, front, behind, at, port, &wrong))
 }
 
+/// A declared port with its workload and path.
+type Declared<'g> = (&'g Workload, String, &'g ContainerPort);
+
 /// The declared port that is probably meant, with its workload and path.
-fn meant<'g>(
-    front: &Front,
-    behind: &[&'g Workload],
-    port: &ServicePort,
-    wrong: &Wrong,
-) -> Option<(&'g Workload, String, &'g ContainerPort)> {
+fn meant<'g>(front: &Front, behind: &[&'g Workload], port: &ServicePort, wrong: &Wrong) -> Option<Declared<'g>> {
     let taken = |declared: &ContainerPort| {
         offer::list(front.service).iter().any(|other| match &other.target_port {
             Some(IntOrString::Int(number)) => *number == declared.container_port,
@@ -153,7 +159,7 @@ fn meant<'g>(
         let name = declared.name.as_deref().unwrap_or_default();
         ASIDE.iter().any(|word| name.contains(word))
     };
-    let mut found: Option<((bool, usize), (&Workload, String, &ContainerPort))> = None;
+    let mut found: Option<((bool, usize), Declared<'g>)> = None;
     for workload in behind {
         for (container_at, container) in workload.spec.containers.iter().enumerate() {
             for (at, declared) in container.ports.iter().flatten().enumerate() {
@@ -195,15 +201,16 @@ fn explain(
     let object = of_service(front.service);
     let near = meant(front, behind, port, wrong);
     let needs: Vec<&Need> = index.needs(&object.name).iter().collect();
-    let silent = behind.iter().any(|w| w.spec.containers.iter().any(|c| c.ports.as_ref().is_none_or(Vec::is_empty)));
-    // A pod of an older template may still have the port.
-    let serves_still = front.pods.iter().any(|pod| {
-        pod.ready && matches!(wrong, Wrong::Name(name) if ports(&pod.spec).any(|(_, p)| p.name.as_ref() == Some(name)))
+    // A pod of an older template may still have the port, and one that was changed at its admission may have more.
+    let serves_still = front.pods.iter().filter(|pod| pod.ready).any(|pod| match wrong {
+        Wrong::Name(name) => ports(&pod.spec).any(|(_, port)| port.name.as_ref() == Some(name)),
+        Wrong::Number(number) => ports(&pod.spec).any(|(_, port)| port.container_port == *number),
+        Wrong::Protocol(..) => false,
     });
     let standing = match wrong {
-        _ if serves_still => Standing::Latent,
+        _ if serves_still => Standing::Suspect,
         Wrong::Name(_) => Standing::Outage,
-        Wrong::Number(_) | Wrong::Protocol(..) if near.is_some() && !silent => Standing::Outage,
+        Wrong::Number(_) | Wrong::Protocol(..) if near.is_some() => Standing::Outage,
         _ => Standing::Suspect,
     };
     let touched = Touch::of(&front.service.metadata);
@@ -211,15 +218,12 @@ fn explain(
     let who = behind.first().map(|workload| called(&workload.object)).unwrap_or_default();
     let has = behind.first().map(|workload| declared(&workload.spec)).unwrap_or_default();
     let blamed = near.as_ref().filter(|(workload, ..)| later(workload.touched.as_ref(), touched.as_ref()));
-    let (problem, value, field) = match wrong {
-        Wrong::Name(name) => (format!("port {name}, which no container of {who} has"), name.clone(), "name"),
-        Wrong::Number(number) => {
-            (format!("port {number}, which no container of {who} declares"), number.to_string(), "containerPort")
-        }
-        Wrong::Protocol(port, _) => {
-            (format!("port {port} over another protocol than {who} serves"), port.clone(), "protocol")
-        }
+    let (value, field) = match wrong {
+        Wrong::Name(name) => (name.clone(), "name"),
+        Wrong::Number(number) => (number.to_string(), "containerPort"),
+        Wrong::Protocol(port, _) => (port.clone(), "protocol"),
     };
+    let sends = protocol(port.protocol.as_ref());
     let ask = |declared: &ContainerPort| match wrong {
         Wrong::Name(_) => declared.name.clone().unwrap_or_else(|| declared.container_port.to_string()),
         Wrong::Number(_) => declared.container_port.to_string(),
@@ -230,36 +234,51 @@ fn explain(
         (_, Standing::Outage) => 0.86,
         _ => 0.5,
     };
-    let mut cause = match blamed {
-        Some((workload, path, declared)) => {
-            let shown = ask(declared);
-            let statement = format!(
-                "{} declares port {}, while Service {} sends requests to its port {value}; did you mean {value}?",
-                called(&workload.object),
-                ports_text(&workload.spec, &shown),
-                object.name
-            );
-            cause(
-                &workload.object,
-                CauseClass::ServiceMisconfigured,
-                &format!("{path}.{field}"),
-                &shown,
-                statement,
-                confidence,
-            )
-        }
-        None => {
-            let path = if matches!(wrong, Wrong::Protocol(..)) {
-                format!("spec.ports[{at}].protocol")
-            } else {
-                target_path.clone()
-            };
-            let meant =
-                near.as_ref().map(|(.., declared)| format!("; did you mean {}?", ask(declared))).unwrap_or_default();
-            let statement = format!("Service {} sends requests to {problem}: it has {has}{meant}", object.name);
-            let value = if matches!(wrong, Wrong::Protocol(..)) { protocol(port.protocol.as_ref()) } else { &value };
-            cause(&object, CauseClass::ServiceMisconfigured, &path, value, statement, confidence)
-        }
+    let mut cause = if let Some((workload, path, declared)) = blamed {
+        let shown = ask(declared);
+        let (whose, of) = (called(&workload.object), &object.name);
+        let statement = match wrong {
+            Wrong::Name(name) => format!(
+                "No container of {whose} has a port {name}, the targetPort of Service {of}: it is called {shown}; did you mean {name}?"
+            ),
+            Wrong::Number(number) => format!(
+                "{whose} declares port {}, while the targetPort of Service {of} is {number}; did you mean {number}?",
+                ports_text(&workload.spec, &shown)
+            ),
+            Wrong::Protocol(port, other) => format!(
+                "{whose} declares port {port} for {other}, while Service {of} sends {sends} there; did you mean {sends}?"
+            ),
+        };
+        cause(
+            &workload.object,
+            CauseClass::ServiceMisconfigured,
+            &format!("{path}.{field}"),
+            &shown,
+            statement,
+            confidence,
+        )
+    } else {
+        let path = if matches!(wrong, Wrong::Protocol(..)) {
+            format!("spec.ports[{at}].protocol")
+        } else {
+            target_path.clone()
+        };
+        let meant =
+            near.as_ref().map(|(.., declared)| format!("; did you mean {}?", ask(declared))).unwrap_or_default();
+        let of = &object.name;
+        let statement = match wrong {
+            Wrong::Name(name) => format!(
+                "targetPort {name} of Service {of} does not exist: no container of {who} has a port of that name, it has {has}{meant}"
+            ),
+            Wrong::Number(number) => format!(
+                "Service {of} sends requests to port {number}, which no container of {who} declares: it has {has}{meant}"
+            ),
+            Wrong::Protocol(port, other) => format!(
+                "Service {of} offers port {port} over protocol {sends}, while {who} serves it over {other}{meant}"
+            ),
+        };
+        let value = if matches!(wrong, Wrong::Protocol(..)) { protocol(port.protocol.as_ref()) } else { &value };
+        cause(&object, CauseClass::ServiceMisconfigured, &path, value, statement, confidence)
     };
     cause.proof = needed(needs.iter().copied());
     cause.proof.push(fact(&object, &target_path, value.clone(), "requests to the Service go to this port of its pods"));

@@ -10,12 +10,14 @@ use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact};
 use super::dependency::{APP, slip};
 use super::index::{Front, Index, selector};
-use super::needs::{Need, later};
+use super::needs::{Need, edited, later};
 use super::{called, clip, concerned, finding, needed, ruled_out, somebody};
 use crate::detection::Rule;
 use crate::graph::query::{nearest, of_service, ports};
 use crate::graph::{Touch, selects};
 
+/// Seconds that a Service may be without pods that was never changed and that nobody needs.
+const NEW_HOLD: i64 = 20;
 /// Labels that pods get while they run, not from a template.
 const GIVEN: [&str; 8] = [
     "statefulset.kubernetes.io/pod-name",
@@ -76,6 +78,10 @@ fn nothing(index: &Index, service: &Service, wanted: &BTreeMap<String, String>) 
     let mut found = finding(Rule::ServiceBroken, standing, &object, cause);
     if plain.is_empty() {
         found.severity = Severity::Medium;
+    }
+    if plain.is_empty() && edited(&service.metadata, Touch::of(&service.metadata).as_ref()) != Some(true) {
+        // It may have been made before its pods.
+        found.hold = NEW_HOLD;
     }
     let mut needed = needed(all.iter().copied());
     found.cause.proof.append(&mut needed);
@@ -242,7 +248,7 @@ fn at_rest(index: &Index, front: &Front) -> Option<Finding> {
     let needs: Vec<&Need> = index.needs(&object.name).iter().collect();
     let needed_by: Vec<&Need> = needs.iter().copied().filter(|need| need.plain && !need.spare).collect();
     let standing = if needed_by.is_empty() { Standing::Suspect } else { Standing::Outage };
-    let who = if needed_by.is_empty() { String::new() } else { format!(", which {} needs", somebody(&needed_by)) };
+    let who = if needed_by.is_empty() { String::new() } else { format!(", which {} needs,", somebody(&needed_by)) };
     let statement = format!(
         "{} is scaled to zero (spec.replicas: 0), so Service {}{who} has no pods",
         called(&first.object),

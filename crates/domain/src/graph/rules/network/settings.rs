@@ -10,6 +10,9 @@ use super::names;
 use crate::graph::query::named;
 use crate::graph::{Touch, Workload};
 
+/// A value that variables make longer than this is no address.
+const LONGEST: usize = 16 * 1024;
+
 /// Where a text stands.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
@@ -32,7 +35,7 @@ pub(super) struct Setting {
 /// Text without a name: an argument, or a script.
 #[derive(Clone, Debug)]
 pub(super) struct Text {
-    pub(super) text: String,
+    pub(super) words: String,
     pub(super) spot: Spot,
     /// Whether it is more than one word.
     pub(super) prose: bool,
@@ -104,12 +107,12 @@ pub(super) fn command_line(
     while let Some((path, word)) = words.next() {
         if word.contains(char::is_whitespace) {
             let text = expand(names::head(&word), &known, true);
-            texts.push(Text { text, spot: spot(&path), prose: true });
+            texts.push(Text { words: text, spot: spot(&path), prose: true });
             continue;
         }
         let word = expand(&word, &known, false);
         if !word.starts_with("--") {
-            texts.push(Text { text: word, spot: spot(&path), prose: false });
+            texts.push(Text { words: word, spot: spot(&path), prose: false });
         } else if let Some((name, value)) = word.split_once('=') {
             flags.push(Setting { name: name.to_owned(), value: value.to_owned(), spot: spot(&path) });
         } else if let Some((path, value)) =
@@ -137,7 +140,7 @@ pub(super) fn file(spot: &Spot, content: &str) -> (Vec<Setting>, Vec<Text>) {
             Some((name, value)) if plain(name) => {
                 properties.push(Setting { name: name.to_owned(), value: value.to_owned(), spot: spot.clone() });
             }
-            _ => texts.push(Text { text: line.to_owned(), spot: spot.clone(), prose: true }),
+            _ => texts.push(Text { words: line.to_owned(), spot: spot.clone(), prose: true }),
         }
     }
     (properties, texts)
@@ -195,15 +198,12 @@ fn expand(text: &str, known: &Found, script: bool) -> String {
         let tail = inner.get(name.len()..).unwrap_or_default().strip_prefix(close);
         let value = if close.is_empty() && !script { None } else { known.value(name) };
         // What grows beyond all measure is no address.
-        match value.zip(tail).filter(|(value, _)| done.len() + value.len() < 2 * 64 * 1024) {
-            Some((value, tail)) => {
-                done.push_str(value);
-                rest = tail;
-            }
-            None => {
-                done.push('$');
-                rest = after.get(1..).unwrap_or_default();
-            }
+        if let Some((value, tail)) = value.zip(tail).filter(|(value, _)| done.len() + value.len() < LONGEST) {
+            done.push_str(value);
+            rest = tail;
+        } else {
+            done.push('$');
+            rest = after.get(1..).unwrap_or_default();
         }
     }
     done.push_str(rest);

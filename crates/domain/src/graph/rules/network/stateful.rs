@@ -2,7 +2,7 @@
 
 use api::shared::{CauseClass, RootCause, Severity, SignalType};
 
-use super::super::super::{Finding, Standing};
+use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact, meant};
 use super::index::Index;
 use super::needs::Need;
@@ -16,13 +16,8 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         let Some(wanted) = set.service_name.as_deref() else { continue };
         let service = named("v1", "Service", here, wanted);
         if let Some(front) = index.front(wanted) {
-            if !front.covers(&set.object) && !front.workloads.is_empty() {
-                out.push(foreign(
-                    set,
-                    front.workloads.iter().map(|w| called(&w.object)).next().unwrap_or_default(),
-                    wanted,
-                ));
-            }
+            let other = front.workloads.first().filter(|_| !front.covers(&set.object));
+            out.extend(other.map(|other| foreign(set, other, wanted)));
             continue;
         }
         let needs: Vec<&Need> = index.needs(wanted).iter().collect();
@@ -60,10 +55,11 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
 }
 
 /// The governing Service selects pods of something else.
-fn foreign(set: &crate::graph::Workload, other: String, wanted: &str) -> Finding {
+fn foreign(set: &Workload, other: &Workload, wanted: &str) -> Finding {
     let statement = format!(
-        "Service {wanted}, the serviceName of {}, selects pods of {other} and not its own, so these have no names in DNS",
-        called(&set.object)
+        "Service {wanted}, the serviceName of {}, selects pods of {} and not its own, so these have no names in DNS",
+        called(&set.object),
+        called(&other.object)
     );
     let mut cause: RootCause =
         cause(&set.object, CauseClass::ServiceMisconfigured, "spec.serviceName", wanted, statement, 0.7);

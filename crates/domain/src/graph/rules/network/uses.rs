@@ -35,6 +35,8 @@ pub(super) struct Use<'g> {
     pub(super) port_at: Option<(String, Spot)>,
     /// Whether the value is an address and nothing but that, and its variable is for addresses.
     pub(super) plain: bool,
+    /// Whether the value is an address and nothing but that.
+    pub(super) whole: bool,
     /// Where it leads.
     pub(super) place: Place<'g>,
     /// Whether the pods ask the cluster's DNS with the usual search list.
@@ -58,6 +60,7 @@ struct Raw {
     port: Option<u16>,
     port_at: Option<(String, Spot)>,
     plain: bool,
+    whole: bool,
 }
 
 /// All addresses of all workloads that lead to a Service, or to one that is missing.
@@ -95,6 +98,7 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
                     port: raw.port,
                     port_at: raw.port_at.clone(),
                     plain: raw.plain,
+                    whole: raw.whole,
                     place: leads,
                     asks,
                 });
@@ -103,9 +107,15 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
         for (container, path) in containers(client) {
             let variables = settings::variables(index, client, container, &path);
             let (flags, texts) = settings::command_line(client, container, &path, &variables);
-            for raw in settle(&variables).into_iter().chain(settle(&flags)).chain(read(&texts)) {
-                add(&raw);
-            }
+            let set: Vec<Raw> = settle(&variables).into_iter().chain(settle(&flags)).collect();
+            // What a script takes from a variable stands in the variable.
+            let told = |raw: &Raw| {
+                set.iter().any(|known| {
+                    known.mention.host == raw.mention.host && (known.port == raw.port || raw.port.is_none())
+                })
+            };
+            let read: Vec<Raw> = read(&texts).into_iter().filter(|raw| !told(raw)).collect();
+            set.iter().chain(&read).for_each(&mut add);
         }
         for (map, items) in mounted(spec) {
             let Some(keyed) = index.config_map(map) else { continue };
@@ -176,6 +186,7 @@ fn settle(group: &[Setting]) -> Vec<Raw> {
                 port: mention.port.or(apart.map(|(_, port)| port)),
                 port_at: apart.map(|(other, _)| (other.name.clone(), other.spot.clone())),
                 plain: mention.form == Form::Url || (one_word && hinted),
+                whole: one_word,
                 mention,
             });
         }
@@ -187,7 +198,7 @@ fn settle(group: &[Setting]) -> Vec<Raw> {
 fn read(texts: &[Text]) -> Vec<Raw> {
     let mut found = Vec::new();
     for text in texts {
-        let lines = text.text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let lines = text.words.lines().filter(|line| !line.trim_start().starts_with('#'));
         for mention in lines.flat_map(names::mentions) {
             found.push(Raw {
                 spot: text.spot.clone(),
@@ -196,6 +207,7 @@ fn read(texts: &[Text]) -> Vec<Raw> {
                 port: mention.port,
                 port_at: None,
                 plain: mention.form == Form::Url && !text.prose,
+                whole: !text.prose,
                 mention,
             });
         }

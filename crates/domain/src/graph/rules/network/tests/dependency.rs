@@ -14,6 +14,7 @@ fn a_host_with_a_slip() {
     // Not certain: it may be a name of the world outside.
     let found = quiet(&(text.clone() + &client("web", "CATALOG_URL", "http://warehouse:9999")));
     assert_eq!(found.len(), 1);
+    quiet(&(text.clone() + &server("db", 1) + &service("db", "db", 1, "1") + &client("web", "OTHER_HOST", "db1")));
     // What nobody needs to run.
     quiet(&(text + &client("web", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://catalogg:80")));
 }
@@ -61,7 +62,7 @@ fn names_of_the_world_are_left_alone() {
         "      containers:",
         "      hostAliases: [{ip: 10.0.0.1, hostnames: [partner.shop.svc]}]\n      containers:",
     );
-    silent(&aliased.split("---\napiVersion: v1\nkind: Pod").next().unwrap().to_owned());
+    silent(aliased.split("---\napiVersion: v1\nkind: Pod").next().unwrap());
 }
 
 #[test]
@@ -206,4 +207,24 @@ fn pods_that_ask_the_resolver_of_the_node() {
     silent(&with("dnsPolicy: ClusterFirst"));
     silent(&with("dnsPolicy: ClusterFirstWithHostNet\nhostNetwork: true"));
     silent(&(text + &running("web", "dnsPolicy: Default\ncontainers:\n- {name: main, image: i}")));
+}
+
+#[test]
+fn a_short_name_of_another_namespace() {
+    let bank = "---\nkind: Service\napiVersion: v1\nmetadata: {name: ledger, namespace: bank}\nspec: {ports: [{port: 9000}]}\n";
+    let found = outage(&(bank.to_owned() + &client("web", "LEDGER_ADDR", "ledger:9000")));
+    says(&found, &["Service ledger, which does not exist", "did you mean ledger.bank?"]);
+    quiet(&(bank.to_owned() + &client("web", "LEDGER_ADDR", "ledger:9001")));
+    let two = bank.to_owned() + &bank.replace("bank", "safe");
+    quiet(&(two + &client("web", "LEDGER_ADDR", "ledger:9000")));
+}
+
+#[test]
+fn a_value_that_is_host_and_port_of_a_service_means_it() {
+    let asleep =
+        (server("store", 6380) + &service("store", "store", 6380, "6380")).replacen("replicas: 1", "replicas: 0", 1);
+    let asleep = asleep.split("---\n").filter(|text| !text.contains("kind: Pod")).collect::<Vec<_>>().join("---\n");
+    let found = outage(&(asleep.clone() + &client("web", "STORE", "store:6380")));
+    assert_eq!(at(&found), ("Deployment", "store", "spec.replicas"));
+    quiet(&(asleep + &client("web", "STORE", "store:99")));
 }

@@ -144,7 +144,7 @@ fn a_certificate_for_other_names() {
 }
 
 #[test]
-fn two_claims_are_a_suspicion() {
+fn two_claims_of_one_path() {
     let two = |other: &str| {
         server("web", 8080)
             + &service("web", "web", 80, "http")
@@ -153,7 +153,10 @@ fn two_claims_are_a_suspicion() {
             + &ingress("a", "web", "{number: 80}")
             + &ingress("b", other, "{number: 80}")
     };
-    assert_eq!(quiet(&two("api")).len(), 1);
+    let both = changed(&changed(&two("api"), "Ingress", "a", 1, 9), "Ingress", "b", 1, 1);
+    let found = look(&both);
+    assert_eq!((found.len(), found[0].standing, at(&found[0]).1), (1, Standing::Latent, "a"));
+    says(&found[0], &["shop.example.org/", "Ingress b already claims"]);
     silent(&two("web"));
     silent(&two("api").replace(
         "{kubernetes.io/ingress.class: edge}",

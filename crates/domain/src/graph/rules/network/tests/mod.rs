@@ -117,5 +117,5 @@ fn changed(yaml: &str, kind: &str, name: &str, made: u8, last: u8) -> String {
         object["metadata"]["managedFields"] =
             serde_json::json!([{"manager": "kubectl", "time": format!("2026-01-01T00:{last:02}:00Z")}]);
     }
-    objects.iter().map(|object| format!("---\n{object}\n")).collect()
+    objects.iter().map(serde_json::Value::to_string).collect::<Vec<_>>().join("\n---\n")
 }

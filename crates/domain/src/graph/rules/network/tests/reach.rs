@@ -176,6 +176,12 @@ fn a_policy_that_by_a_slip_selects_no_pods() {
 }
 
 #[test]
+fn policies_of_other_kinds_may_allow_it() {
+    let cilium = "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c}\nspec: {}\n";
+    quiet(&(shop() + &policy("closed", CLOSED) + cilium));
+}
+
+#[test]
 fn a_route_to_pods_that_admit_nobody() {
     let text = server("web", 8080) + &service("web", "web", 80, "http") + &ingress("front", "web", "{number: 80}");
     let found = outage(&(text.clone() + &policy("closed", CLOSED)));
@@ -200,4 +206,24 @@ fn one_policy_against_many_is_one_finding() {
     let found =
         outage(&(server("db", 5432) + &service("db", "db", 5432, "5432") + &clients + &policy("closed", CLOSED)));
     assert_eq!(found.concerns.len(), 6, "{:?}", found.concerns);
+}
+
+#[test]
+fn policies_of_other_namespaces() {
+    let bank = |policy: &str, labels: &str| {
+        format!(
+            "---\nkind: Namespace\napiVersion: v1\nmetadata: {{name: shop, labels: {labels}}}\n---\nkind: Service\napiVersion: v1\nmetadata: {{name: ledger, namespace: bank}}\nspec: {{selector: {{app: ledger}}, ports: [{{port: 80, targetPort: 8080}}]}}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: in, namespace: bank}}\nspec: {policy}\n"
+        ) + &client("web", "LEDGER_URL", "http://ledger.bank:80")
+    };
+    let from = |peer: &str| format!("{{podSelector: {{matchLabels: {{app: ledger}}}}, ingress: [{{from: [{peer}]}}]}}");
+    let teams = from("{namespaceSelector: {matchLabels: {zone: apps}}}");
+    silent(&bank(&teams, "{zone: apps}"));
+    let found = outage(&bank(&teams, "{}"));
+    assert_eq!(at(&found), ("NetworkPolicy", "in", "spec.ingress[0].from[0].namespaceSelector.matchLabels.zone"));
+    assert_eq!((found.cause.object.namespace.as_deref(), found.about.name.as_str()), (Some("bank"), "web"));
+    says(&found, &["namespaces with zone=apps", "namespace shop has no zone"]);
+    // Pods of its own namespace only.
+    says(&outage(&bank(&from("{podSelector: {}}"), "{}")), &["its own namespace only"]);
+    // Whether it selects the pods is not known.
+    silent(&bank(&teams.replace("app: ledger", "tier: core"), "{}"));
 }

@@ -153,6 +153,12 @@ fn a_target_port_that_no_container_has() {
         + &service("web", "web", 80, "8080").replace("targetPort: 8080", "targetPort: 8080, protocol: UDP");
     let found = outage(&udp);
     assert_eq!(at(&found), ("Service", "web", "spec.ports[0].protocol"));
+    says(&found, &["over protocol UDP", "did you mean TCP?"]);
+
+    let renamed = server("web", 8080) + &service("web", "web", 80, "web");
+    let found = outage(&changed(&changed(&renamed, "Service", "web", 1, 1), "Deployment", "web", 1, 9));
+    assert_eq!(at(&found), ("Deployment", "web", "spec.template.spec.containers[0].ports[0].name"));
+    says(&found, &["has a port web", "targetPort", "called http"]);
 }
 
 #[test]
@@ -173,6 +179,10 @@ fn ports_that_nobody_declares_may_be_served() {
     ] {
         silent(&to(&format!("containers:\n- name: main\n  image: i\n  ports: [{{containerPort: 9000}}]\n  {hint}")));
     }
+    // A container that was added to the pods at their admission has the port.
+    let added = to("containers:\n- name: main\n  image: i\n  ports: [{containerPort: 9000}]");
+    let (before, pod) = added.split_once("kind: Pod").unwrap();
+    quiet(&(before.to_owned() + "kind: Pod" + &pod.replace("9000", "8081")));
     // Both protocols of one port, declared once.
     let both = running("dns", "containers:\n- name: main\n  image: i\n  ports: [{containerPort: 53, protocol: UDP}]")
         + "---
@@ -240,4 +250,30 @@ fn traffic_that_stays_on_a_node_without_pods() {
     let found = outage(&text("b"));
     assert_eq!(at(&found), ("Service", "cart", "spec.internalTrafficPolicy"));
     silent(&text("a"));
+}
+
+#[test]
+fn services_that_lead_elsewhere() {
+    let alias = |host: &str| {
+        format!(
+            "---\nkind: Service\napiVersion: v1\nmetadata: {{name: db}}\nspec: {{type: ExternalName, externalName: {host}}}\n"
+        )
+    };
+    silent(&alias("db.example.org"));
+    let other = server("store", 5432) + &service("store", "store", 5432, "5432");
+    silent(&(other.clone() + &alias("store.shop.svc.cluster.local")));
+    let found = outage(&(other + &alias("stor.shop.svc.cluster.local")));
+    assert_eq!(at(&found), ("Service", "db", "spec.externalName"));
+    says(&found, &["does not exist", "did you mean store?"]);
+
+    let by_hand =
+        "---\nkind: Service\napiVersion: v1\nmetadata: {name: db}\nspec: {ports: [{port: 5432}]}\n".to_owned();
+    let slice = "---\nkind: EndpointSlice\napiVersion: discovery.k8s.io/v1\nmetadata: {name: db-1, labels: {kubernetes.io/service-name: db}}\naddressType: IPv4\nendpoints: [{addresses: [192.0.2.9]}]\nports: []\n";
+    let web = client("web", "DB_ADDR", "db:5432");
+    silent(&by_hand);
+    silent(&(by_hand.clone() + slice + &web));
+    silent(&(by_hand.clone() + &web + "---\nkind: Endpoints\napiVersion: v1\nmetadata: {name: db}\n"));
+    let found = outage(&(by_hand + &web));
+    assert_eq!(at(&found), ("Service", "db", "spec.selector"));
+    says(&found, &["no selector and no EndpointSlice", "Deployment web"]);
 }
