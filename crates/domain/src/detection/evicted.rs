@@ -31,7 +31,7 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: jiff::Timestamp, 
     found.signal = SignalType::DiskPressure;
     let quoted = message.split("Container ").nth(1).and_then(|rest| rest.split(' ').next());
     found.container = quoted.filter(|name| pod.container(name).is_some()).map(str::to_owned);
-    found.value = clip(message).trim_end_matches('.').to_owned();
+    clip(message).trim_end_matches('.').clone_into(&mut found.value);
     found.threshold = "stays within its limits".into();
     found.since = since;
     found.evidence.push(status_seen(pod.reference(), format!("Evicted: {}", clip(message)), Some(since)));

@@ -80,7 +80,7 @@ fn failed(view: &WorkloadView, job: &JobState, last: Option<&Failure<'_>>, now: 
         last.filter(|last| reason != "DeadlineExceeded" || (count > 1 && !matches!(last.end.exit_code, 137 | 143)));
     let mut found = symptom(view, last, text.trim_end_matches(": ").to_owned(), since, count, now);
     if last.is_none() {
-        found.value = reason.to_owned();
+        reason.clone_into(&mut found.value);
     }
     found.evidence.insert(
         0,
@@ -163,7 +163,7 @@ fn symptom(
     let Some(last) = last else { return found };
     let name = &last.status.name;
     let what = if last.init { "init container" } else { "container" };
-    found.group = last.pod.revision.clone();
+    found.group.clone_from(&last.pod.revision);
     found.pod = Some(last.pod.reference());
     found.container = Some(name.clone());
     let code = last.end.exit_code;

@@ -44,8 +44,8 @@ impl Change {
                 let (before, after) = quoted(before, after);
                 format!("{what} changed from {before} to {after}")
             }
-            (Some(before), None) => format!("{what} was removed (it was {:?})", cut(before, SHOWN)),
-            (None, Some(after)) => format!("{what} was added as {:?}", cut(after, SHOWN)),
+            (Some(before), None) => format!("{what} was removed (it was {:?})", cut(&masked(before), SHOWN)),
+            (None, Some(after)) => format!("{what} was added as {:?}", cut(&masked(after), SHOWN)),
             (None, None) => format!("{what} changed"),
         }
     }
@@ -60,11 +60,35 @@ pub(super) fn quoted(before: &str, after: &str) -> (String, String) {
     let long = before.chars().count().max(after.chars().count()) > SHOWN;
     let from = if long { same.saturating_sub(SHOWN / 3) } else { 0 };
     let part = |text: &str| {
+        let text = &masked(text);
         let rest: String = text.chars().skip(from).take(SHOWN * 4).collect();
         let begin = if from > 0 { "…" } else { "" };
         format!("{:?}", format!("{begin}{}", cut(&rest, SHOWN)))
     };
     (part(before), part(after))
+}
+
+/// A value without the password in its address: `postgres://app:…@db/shop`.
+pub(super) fn masked(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        rest = after;
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'')).unwrap_or(after.len());
+        let authority = after.get(..end).unwrap_or_default();
+        if let Some((user, host)) = authority.rsplit_once('@')
+            && let Some((name, _)) = user.split_once(':')
+        {
+            out.push_str(name);
+            out.push_str(":…@");
+            out.push_str(host);
+            rest = after.get(end..).unwrap_or_default();
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Whether a variable holds what must not be repeated, by its name.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::PodSpec;
 
 use super::link::{Place, heap_option};
-use super::{Conclusion, Evidence, amount, cause, fact, log, propose, ruled_out, suspects};
+use super::{Conclusion, Evidence, amount, cause, crash, fact, log, propose, ruled_out, suspects};
 
 /// A container that is killed within this needs more than its limit to begin with; one that ran for longer grew.
 const AT_ONCE: SignedDuration = SignedDuration::from_mins(2);
@@ -121,6 +121,12 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     } else if memory.ran.is_some_and(|ran| ran >= GROWN) {
         statement.push_str("; its use grew while it ran");
     }
+    // The limit is as it was, and what runs within it is not.
+    let changed = evidence.changes().into_iter().filter(|_| memory.lowered_from.is_none() && evidence.introduced());
+    let change = changed.max_by_key(crash::weight);
+    if let (Some(change), Some(revision)) = (&change, evidence.revision()) {
+        let _ = write!(statement, "; {} brought it: {}", evidence.named(revision), change.words());
+    }
     let sure = if memory.lowered_from.is_some() { 0.95 } else { 0.9 };
     let mut cause = cause(evidence, CauseClass::OutOfMemory, path.clone(), memory.limit.clone(), statement, sure);
     if let (Some(path), Some(limit)) = (&path, &memory.limit) {
@@ -141,6 +147,8 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let mut candidates = Vec::new();
     if memory.lowered_from.is_some() {
         candidates.extend(propose::rollback(evidence, "lowered the memory limit"));
+    } else if change.is_some() {
+        candidates.extend(propose::rollback(evidence, "needs more memory than its limit"));
     }
     candidates.extend(raises(evidence, &memory, &observed));
     let advice = if memory.ran.is_some_and(|ran| ran < AT_ONCE) {
@@ -188,7 +196,7 @@ fn heap(evidence: &Evidence, memory: &Memory, conclusion: &mut Conclusion) {
 /// Bytes of `-Xmx512m` or `--max-old-space-size=512`; none for options in other units.
 fn heap_bytes(option: &str) -> Option<i128> {
     if let Some(megabytes) = option.strip_prefix("--max-old-space-size=") {
-        return Some(megabytes.parse::<i128>().ok()?.checked_mul(1 << 20)?);
+        return megabytes.parse::<i128>().ok()?.checked_mul(1 << 20);
     }
     let text = option.strip_prefix("-Xmx").or_else(|| option.strip_prefix("-XX:MaxHeapSize="))?;
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

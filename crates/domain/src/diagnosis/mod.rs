@@ -162,13 +162,12 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
     let conclusion = match evidence.symptom.rule {
         Rule::ImagePull => image::explain(evidence),
         Rule::OutOfMemory => memory::explain(evidence),
-        Rule::CrashLoop | Rule::StartError => crash::explain(evidence),
+        Rule::CrashLoop | Rule::StartError | Rule::JobFailed => crash::explain(evidence),
         Rule::MissingReference | Rule::SetupFailing => reference::explain(evidence),
         Rule::ReadinessFailing | Rule::NotReady | Rule::LivenessFailing => probe::explain(evidence),
         Rule::Unschedulable => scheduling::explain(evidence),
         Rule::Refused => admission::explain(evidence),
         Rule::NodeNotReady | Rule::NodePressure => node::explain(evidence),
-        Rule::JobFailed => crash::explain(evidence),
         // What a graph shows was explained where it was found.
         _ => unknown(evidence),
     };

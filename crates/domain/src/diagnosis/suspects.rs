@@ -3,7 +3,7 @@
 use api::shared::{CauseClass, RootCause};
 
 use super::log::{Entry, Family, cut, mentions, names};
-use super::{Conclusion, Evidence, log, propose, ruled_out};
+use super::{Conclusion, Evidence, propose, ruled_out};
 use crate::graph::{Finding, Standing};
 
 /// Other hypotheses that are told.
@@ -22,10 +22,37 @@ pub(super) struct Suspicion<'a> {
     sure: f64,
 }
 
+/// Words that are in many lines, whatever those are about.
+const COMMON: [&str; 22] = [
+    "http",
+    "https",
+    "tcp",
+    "udp",
+    "grpc",
+    "dns",
+    "port",
+    "host",
+    "name",
+    "error",
+    "key",
+    "data",
+    "config",
+    "metrics",
+    "default",
+    "true",
+    "false",
+    "localhost",
+    "latest",
+    "main",
+    "server",
+    "service",
+];
+
 /// How strongly an entry or a message speaks of a suspect: 3 for each name, 1 for a number.
 fn score(finding: &Finding, entry: Option<&Entry>, messages: &[&str]) -> u32 {
     let told = entry.and_then(|entry| entry.told.as_ref());
     let host = told.and_then(|told| told.host.as_deref());
+    let family = told.and_then(|told| told.family);
     let port = told.and_then(|told| told.port).map(|port| port.to_string());
     let account = told.and_then(|told| told.access.as_ref()).map(|access| access.account.as_str());
     let said = |word: &str| {
@@ -36,9 +63,14 @@ fn score(finding: &Finding, entry: Option<&Entry>, messages: &[&str]) -> u32 {
         if word.chars().all(|c| c.is_ascii_digit()) {
             return u32::from(port.as_ref() == Some(word) || messages.iter().any(|m| mentions(m, word)));
         }
+        if COMMON.contains(&word.as_str()) {
+            return u32::from(host == Some(word.as_str()));
+        }
         // A Service has its short name and longer ones: `db`, `db.shop`, `db.shop.svc.cluster.local`.
         let called = host.is_some_and(|host| host == word || host.split('.').next() == word.split('.').next());
-        3 * u32::from(called || account == Some(word.as_str()) || said(word))
+        // A connection to a host that is named is about that host, whatever else the line says.
+        let elsewhere = host.is_some_and(|host| !is_address(host)) && family.is_some_and(Family::is_connection);
+        3 * u32::from(called || account == Some(word.as_str()) || (!elsewhere && said(word)))
     };
     let mut words: Vec<&String> = finding.words.iter().collect();
     words.sort();
@@ -93,7 +125,9 @@ pub(super) fn alone<'a>(evidence: &'a Evidence, entry: Option<&Entry>) -> Option
     let elsewhere = entry
         .and_then(|entry| entry.told.as_ref())
         .is_some_and(|told| told.host.as_ref().is_some_and(|host| !is_address(host)) || told.path.is_some());
-    if elsewhere {
+    // So does one with a trace of the program's own that tells of no kind of trouble from outside.
+    let own_fault = family.is_none() && entry.is_some_and(|entry| entry.frame.is_some());
+    if elsewhere || own_fault {
         return None;
     }
     let strong = |finding: &&Finding| {
@@ -175,9 +209,4 @@ fn capital(text: &str) -> String {
         Some(c) if word => c.to_ascii_uppercase().to_string() + chars.as_str(),
         _ => text.to_owned(),
     }
-}
-
-/// The entry whose words count, for symptoms of a process that runs: only one that tells of trouble.
-pub(super) fn entry(reading: &log::Reading) -> Option<&Entry> {
-    reading.trouble()
 }

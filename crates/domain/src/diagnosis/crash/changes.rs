@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use crate::diagnosis::link::Place;
 use crate::diagnosis::log::{Entry, Reading, names};
 use crate::diagnosis::{Change, ConfigHistory, Evidence, log};
@@ -19,7 +21,13 @@ pub(super) struct KeyChange<'a> {
     pub(super) changed: bool,
     /// How strongly the log speaks of it.
     pub(super) told: u32,
+    /// Whether it changed shortly before the symptom, as far as is known.
+    pub(super) lately: bool,
 }
+
+/// A ConfigMap that changed longer ago than this before a symptom is less likely its cause: a pod reads it when it starts,
+/// and what is started again reads it within minutes.
+const LATELY: SignedDuration = SignedDuration::from_hours(1);
 
 /// Changes of the revision that can make this container exit.
 pub(super) fn that_count(evidence: &Evidence) -> Vec<Change> {
@@ -35,7 +43,7 @@ pub(super) fn that_count(evidence: &Evidence) -> Vec<Change> {
 }
 
 /// How likely such a change ends a process, whatever the log says.
-pub(super) fn weight(change: &Change) -> u32 {
+pub(in crate::diagnosis) fn weight(change: &Change) -> u32 {
     let path = &change.path;
     let any = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
     if any(&[".command", ".args"]) {
@@ -76,6 +84,7 @@ pub(super) fn of_maps<'a>(evidence: &'a Evidence, reading: &Reading) -> Vec<KeyC
     let mut found = Vec::new();
     for map in &evidence.config_maps {
         let Some(data) = &map.data else { continue };
+        let lately = map.changed.is_none_or(|at| evidence.symptom.since.duration_since(at) < LATELY);
         let before = map.before.as_ref();
         let old = before.unwrap_or(&empty);
         let mut keys: Vec<&String> = data.keys().chain(old.keys()).collect();
@@ -91,7 +100,7 @@ pub(super) fn of_maps<'a>(evidence: &'a Evidence, reading: &Reading) -> Vec<KeyC
                 .max()
                 .unwrap_or_default();
             if changed || told > 0 {
-                found.push(KeyChange { map, key: key.clone(), before: was, after: is, changed, told });
+                found.push(KeyChange { map, key: key.clone(), before: was, after: is, changed, told, lately });
             }
         }
     }

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::changes::KeyChange;
 use crate::detection::Rule;
-use crate::diagnosis::diff::quoted;
+use crate::diagnosis::diff::{masked, quoted};
 use crate::diagnosis::link::Link;
 use crate::diagnosis::log::{Entry, cut};
 use crate::diagnosis::suspects::{self, Suspicion};
@@ -111,7 +111,7 @@ fn changed(evidence: &Evidence, change: &Change) -> Vec<Proof> {
     let (Some(previous), Some(revision)) = (evidence.previous(), evidence.revision()) else { return Vec::new() };
     let shown = |value: &Option<String>| match value {
         Some(_) if change.is_secret() => "(hidden)".to_owned(),
-        Some(value) => value.clone(),
+        Some(value) => masked(value),
         None => "(absent)".to_owned(),
     };
     let before = Proof {
@@ -155,7 +155,7 @@ pub(super) fn revision(
     } else {
         0.7
     };
-    let value = change.after.clone().filter(|_| !change.is_secret());
+    let value = change.after.as_deref().map(masked).filter(|_| !change.is_secret());
     let mut cause = cause(evidence, class, Some(change.path.clone()), value, statement, sure);
     cause.proof.extend(changed(evidence, change));
     for other in all.iter().filter(|c| *c != change).take(4) {

@@ -12,6 +12,8 @@ use super::log::{self, Entry};
 use super::{Change, Conclusion, Evidence, link, memory, probe, start, suspects};
 use crate::detection::Rule;
 
+pub(super) use changes::weight;
+
 /// A link that convinces more than a change that the log does not speak of.
 const CONVINCING: f64 = 0.8;
 
@@ -54,7 +56,7 @@ fn decide(evidence: &Evidence, reading: &log::Reading) -> Conclusion {
     let keys = if started { changes::of_maps(evidence, reading) } else { Vec::new() };
     let key = keys.into_iter().max_by_key(|k| (k.told, k.changed)).filter(|k| k.changed || k.told > 1);
     let change_score = change.map_or(0, |c| told(c) * 2 + 2);
-    let key_score = key.as_ref().map_or(0, |k| k.told * 2 + u32::from(k.changed) * 3);
+    let key_score = key.as_ref().map_or(0, |k| k.told * 2 + u32::from(k.changed) * if k.lately { 3 } else { 1 });
     // A field that the last words name convinces more than a change that nothing speaks of, or a key that only has a
     // word in common with them.
     let spoken = change.is_some_and(|c| told(c) > 1 && changes::in_decisive(reading, c))

@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeMount};
 
 pub(super) use system::{architecture, heap_option};
 
+use super::diff::{is_secret, masked};
 use super::log::{Entry, Family, Told, names};
 use super::{ConfigHistory, Evidence, fact};
 
@@ -68,7 +69,7 @@ pub(super) fn of(evidence: &Evidence, entry: &Entry) -> Option<Link> {
         Family::Invalid => settings::invalid(&place, told),
         Family::FlagUnknown => settings::flag(&place, told),
         Family::PortTaken => system::port_taken(&place, told),
-        Family::PortDenied => system::port_denied(&place, told),
+        Family::PortDenied => Some(system::port_denied(&place, told)),
         Family::Forbidden => system::forbidden(&place, told),
         Family::OutOfMemory => system::heap(&place),
         Family::ExecFormat => system::architecture(&place),
@@ -162,11 +163,15 @@ impl<'a> Place<'a> {
 
     /// A link to a value that the container is given.
     pub(super) fn link_setting(&self, class: CauseClass, setting: &Setting<'_>, clause: String, sure: f64) -> Link {
+        let secret = self.container.env.iter().flatten().any(|variable| {
+            is_secret(&variable.name) && setting.path.ends_with(&format!(".env[{}].value", variable.name))
+        });
+        let value = if secret { "(hidden)".to_owned() } else { masked(setting.value) };
         Link {
-            proof: vec![fact(&setting.object, &setting.path, setting.value, "the container is given this value")],
+            proof: vec![fact(&setting.object, &setting.path, &value, "the container is given this value")],
             object: setting.object.clone(),
             path: Some(setting.path.clone()),
-            value: Some(setting.value.to_owned()),
+            value: Some(value).filter(|_| !secret),
             class,
             clause,
             sure,

@@ -40,27 +40,27 @@ pub(super) fn port_taken(place: &Place<'_>, told: &Told) -> Option<Link> {
     })
 }
 
-pub(super) fn port_denied(place: &Place<'_>, told: &Told) -> Option<Link> {
+pub(super) fn port_denied(place: &Place<'_>, told: &Told) -> Link {
     let port = told.port.filter(|port| *port < PRIVILEGED);
     let shown = port.map_or_else(|| "a port below 1024".to_owned(), |port| format!("port {port}"));
     if let Some((user, path)) = place.user().filter(|(user, _)| *user != 0) {
         let clause = format!("user {user} may not bind {shown}; ports below 1024 need root or NET_BIND_SERVICE");
-        return Some(place.link(CauseClass::PermissionDenied, path, Some(&user.to_string()), clause, 0.9));
+        return place.link(CauseClass::PermissionDenied, path, Some(&user.to_string()), clause, 0.9);
     }
     let context = place.container.security_context.as_ref();
     let dropped = context.and_then(|c| c.capabilities.as_ref()?.drop.as_ref()).filter(|drop| !drop.is_empty());
     if let Some(dropped) = dropped {
         let clause = format!("it may not bind {shown}: capabilities.drop takes NET_BIND_SERVICE away");
         let path = format!("{}.securityContext.capabilities.drop", place.path);
-        return Some(place.link(CauseClass::PermissionDenied, path, Some(&dropped.join(", ")), clause, 0.85));
+        return place.link(CauseClass::PermissionDenied, path, Some(&dropped.join(", ")), clause, 0.85);
     }
     let number = port.map(|port| port.to_string());
     let setting = number.as_deref().and_then(|number| place.naming(number));
     let clause = format!("it may not bind {shown} as the user of its image");
-    Some(match setting {
+    match setting {
         Some(setting) => place.link_setting(CauseClass::PermissionDenied, &setting, clause, 0.7),
         None => place.link(CauseClass::PermissionDenied, format!("{}.securityContext", place.path), None, clause, 0.65),
-    })
+    }
 }
 
 pub(super) fn forbidden(place: &Place<'_>, told: &Told) -> Option<Link> {

@@ -10,9 +10,10 @@ mod fold;
 mod record;
 mod trace;
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use self::record::Level;
 use super::{Evidence, LogTail};
@@ -70,10 +71,10 @@ impl Entry {
     fn line(&self) -> String {
         let mut line = cut(&self.text, SHOWN);
         if let Some(frame) = &self.frame {
-            line.push_str(&format!(" (at {})", cut(frame, 100)));
+            let _ = write!(line, " (at {})", cut(frame, 100));
         }
         if self.count > 1 {
-            line.push_str(&format!(" (×{})", self.count));
+            let _ = write!(line, " (×{})", self.count);
         }
         line
     }
@@ -269,7 +270,13 @@ fn of_trace(trace: trace::Trace) -> Entry {
     }
 }
 
-static LISTENS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(LISTEN).ok());
+/// A pattern that keeps little memory between lines, however many of them there are.
+fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    const KEPT: usize = 128 * 1024;
+    RegexBuilder::new(text).dfa_size_limit(KEPT).build()
+}
+
+static LISTENS: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(LISTEN).ok());
 const LISTEN: &str = r"(?i)\b(?:listen|serv|start|running|run|bound|accept|ready)\w*\b.{0,60}?(?:\bports?\b(?:\(s\))?[ :=]{0,3}|:)(\d{2,5})\b";
 
 /// Ports that a process says it listens on.

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use super::pattern;
+
 /// How bad a line says that it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -190,16 +192,16 @@ struct Prefixes {
 impl Prefixes {
     fn new() -> Result<Self, regex::Error> {
         Ok(Self {
-            time: Regex::new(
+            time: pattern(
                 r"^[\[(]?(?:\d{4}[-/.]\d{2}[-/.]\d{2}[T ,]?|[A-Z][a-z]{2} +\d{1,2} )?\d{2}:\d{2}:\d{2}(?:[.,:]\d+)?(?:Z| ?[+-]\d{2}:?\d{2}| UTC)?[\])]?[\s:|-]*",
             )?,
-            klog: Regex::new(r"^([IWEF])\d{4} \d{2}:\d{2}:\d{2}\.\d+\s+\d+ [\w./-]+:\d+\] ")?,
-            level: Regex::new(
+            klog: pattern(r"^([IWEF])\d{4} \d{2}:\d{2}:\d{2}\.\d+\s+\d+ [\w./-]+:\d+\] ")?,
+            level: pattern(
                 r"^[\[(<|]?\s*(?i:(trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal|severe|emerg|alert|panic|fail|dbug))\s*[\])>|]?[\s:|-]+",
             )?,
-            id: Regex::new(r"^(?:\[\d+\]|\d+#\d+|\(\w*\d+\)):?\s*")?,
-            spring: Regex::new(r"^\d+ --- \[[^\]]*\] (?:\[[^\]]*\] )?\S+\s*:\s*")?,
-            word: Regex::new(r"(?i)\b(panic|fatal|critical|error|warning|warn)\b")?,
+            id: pattern(r"^(?:\[\d+\]|\d+#\d+|\(\w*\d+\)):?\s*")?,
+            spring: pattern(r"^\d+ --- \[[^\]]*\] (?:\[[^\]]*\] )?\S+\s*:\s*")?,
+            word: pattern(r"(?i)\b(panic|fatal|critical|error|warning|warn)\b")?,
         })
     }
 }
@@ -212,11 +214,11 @@ fn plain(line: &str) -> Record {
     let mut rest = line;
     let mut level = None;
     if let Some(found) = prefixes.klog.captures(rest) {
-        level = found.get(1).and_then(|letter| match letter.as_str() {
-            "I" => Some(Level::Info),
-            "W" => Some(Level::Warning),
-            "E" => Some(Level::Error),
-            _ => Some(Level::Fatal),
+        level = found.get(1).map(|letter| match letter.as_str() {
+            "I" => Level::Info,
+            "W" => Level::Warning,
+            "E" => Level::Error,
+            _ => Level::Fatal,
         });
         rest = rest.get(found.get(0).map_or(0, |m| m.end())..).unwrap_or_default();
     } else if let Some(found) = prefixes.time.find(rest).filter(|m| m.end() > 0) {

@@ -251,9 +251,9 @@ fn what_is_indented_belongs_to_the_message_above() {
 fn repeats_fold_and_the_reason_beats_its_consequences() {
     let mut text = String::from("2024-11-25T10:00:00Z INFO starting\n");
     for n in 0..20 {
-        text.push_str(&format!(
+        text += &format!(
             "2024-11-25T10:00:{n:02}Z ERROR attempt {n}: dial tcp 10.96.0.9:5432: connect: connection refused\n"
-        ));
+        );
     }
     text.push_str("2024-11-25T10:00:30Z FATAL giving up after 20 attempts\n");
     let found = reading(&text);

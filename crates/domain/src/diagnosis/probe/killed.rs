@@ -40,14 +40,14 @@ pub(in crate::diagnosis) fn killed(evidence: &Evidence) -> Option<Conclusion> {
     // A dependency that is down makes an honest probe fail too.
     if !verdict.is_mismatch()
         && change.is_none()
-        && let Some(suspicion) = suspects::told(evidence, suspects::entry(&reading), &[&event.message])
+        && let Some(suspicion) = suspects::told(evidence, reading.trouble(), &[&event.message])
     {
         let how = format!("{} is killed by its {kind} probe", evidence.part());
-        let mut conclusion = suspects::conclude(evidence, suspicion, suspects::entry(&reading), &how);
+        let mut conclusion = suspects::conclude(evidence, suspicion, reading.trouble(), &how);
         conclusion.log_lines = reading.lines();
         return Some(conclusion);
     }
-    Some(conclude(evidence, &Killer { event, probe, kind }, verdict, change, &reading))
+    Some(conclude(evidence, &Killer { event, probe, kind }, &verdict, change.as_ref(), &reading))
 }
 
 fn before(evidence: &Evidence, kind: &str) -> Option<Probe> {
@@ -92,21 +92,31 @@ fn starts_slowly(
     Some(Verdict { field, value: value.to_string(), clause, class: CauseClass::ProbeMismatch, sure })
 }
 
+/// What the revision changed that can make a process slower or answer otherwise, where its probe is the same as before.
+fn since_then(evidence: &Evidence) -> String {
+    let changes = evidence.changes();
+    let cpu = changes.iter().find(|change| change.path.ends_with("resources.limits.cpu"));
+    match (cpu.or(changes.first()).filter(|_| evidence.introduced()), evidence.revision()) {
+        (Some(change), Some(revision)) => format!("; {} brought it: {}", evidence.named(revision), change.words()),
+        _ => String::new(),
+    }
+}
+
 fn conclude(
     evidence: &Evidence,
     killer: &Killer<'_>,
-    verdict: Verdict,
-    change: Option<Differing>,
+    verdict: &Verdict,
+    change: Option<&Differing>,
     reading: &log::Reading,
 ) -> Conclusion {
     let Killer { event, probe, kind } = killer;
     let base = evidence.container_path(evidence.container()).map(|path| format!("{path}.{kind}Probe"));
-    let (field, value) = match &change {
+    let (field, value) = match change {
         Some(change) if !change.timing || !verdict.is_mismatch() => (change.field, change.now.clone()),
         _ => (verdict.field, verdict.value.clone()),
     };
     let path = base.map(|base| if field.is_empty() { base } else { format!("{base}.{field}") });
-    let since = match (&change, evidence.revision(), evidence.previous()) {
+    let since = match (change, evidence.revision(), evidence.previous()) {
         (Some(change), Some(revision), Some(previous)) => {
             let name = if change.timing { format!("{} ", change.field) } else { String::new() };
             format!(
@@ -114,7 +124,7 @@ fn conclude(
                 revision.number, change.now, previous.number, change.before
             )
         }
-        _ => String::new(),
+        _ => since_then(evidence),
     };
     let statement = format!(
         "{} is killed again and again by its {kind} probe ({}), which always fails: {}{since}",
@@ -144,6 +154,6 @@ fn conclude(
         "Let the {kind} probe ask what the container serves, and give its start enough time (a startupProbe does)."
     )];
     let mut conclusion = Conclusion { cause, candidates, recommendations, log_lines: reading.lines() };
-    suspects::rule_out(evidence, None, suspects::entry(reading), &mut conclusion);
+    suspects::rule_out(evidence, None, reading.trouble(), &mut conclusion);
     conclusion
 }

@@ -43,13 +43,12 @@ struct Question<'a> {
     message: &'a str,
 }
 
-impl Question<'_> {
-    fn state(&self, evidence: &Evidence) -> &'static str {
-        match evidence.symptom.rule {
-            Rule::NotReady => "is not ready any more",
-            Rule::LivenessFailing => "will be restarted",
-            _ => "never becomes ready",
-        }
+/// How the pod stands.
+fn state(evidence: &Evidence) -> &'static str {
+    match evidence.symptom.rule {
+        Rule::NotReady => "is not ready any more",
+        Rule::LivenessFailing => "will be restarted",
+        _ => "never becomes ready",
     }
 }
 
@@ -74,9 +73,9 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     // A change of the port or path is enough where it got an answer that fits; a change of times only where nothing came.
     let change = change.filter(|change| !change.timing || verdict.field == "timeoutSeconds");
     let mut conclusion = if change.is_some() || (verdict.is_mismatch() && verdict.sure >= 0.8) {
-        of_probe(evidence, &question, verdict, change)
+        of_probe(evidence, &question, &verdict, change.as_ref())
     } else {
-        of_application(evidence, &question, verdict, &reading)
+        of_application(evidence, &question, &verdict, &reading)
     };
     conclusion.log_lines = reading.lines();
     conclusion
@@ -86,11 +85,11 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
 fn of_application(
     evidence: &Evidence,
     question: &Question<'_>,
-    verdict: Verdict,
+    verdict: &Verdict,
     reading: &log::Reading,
 ) -> Conclusion {
     let entry = reading.trouble();
-    let how = format!("{} {}", evidence.part(), question.state(evidence));
+    let how = format!("{} {}", evidence.part(), state(evidence));
     if let Some(suspicion) = suspects::told(evidence, entry, &[question.message]) {
         return suspects::conclude(evidence, suspicion, entry, &how);
     }
@@ -166,12 +165,12 @@ fn without_probe(evidence: &Evidence, reading: &log::Reading) -> Conclusion {
 fn of_probe(
     evidence: &Evidence,
     question: &Question<'_>,
-    verdict: Verdict,
-    change: Option<words::Differing>,
+    verdict: &Verdict,
+    change: Option<&words::Differing>,
 ) -> Conclusion {
     let Question { container, probe, kind, message } = question;
     let base = evidence.container_path(evidence.container()).map(|p| format!("{p}.{kind}Probe"));
-    let (field, value) = match &change {
+    let (field, value) = match change {
         Some(change) => (change.field, change.now.clone()),
         None => (verdict.field, verdict.value.clone()),
     };
@@ -183,8 +182,8 @@ fn of_probe(
         (false, false) => format!("always fails: {clause}"),
     };
     let mut statement =
-        format!("{} {}: its {kind} probe ({}) {result}", evidence.part(), question.state(evidence), words(probe));
-    if let (Some(change), Some(previous), Some(revision)) = (&change, evidence.previous(), evidence.revision()) {
+        format!("{} {}: its {kind} probe ({}) {result}", evidence.part(), state(evidence), words(probe));
+    if let (Some(change), Some(previous), Some(revision)) = (change, evidence.previous(), evidence.revision()) {
         let name = if change.timing { format!("{} ", change.field) } else { String::new() };
         let _ = write!(
             statement,
@@ -198,7 +197,7 @@ fn of_probe(
     let shown = path.as_deref().unwrap_or(kind);
     let object = evidence.revision().map_or_else(|| evidence.culprit().clone(), |r| r.object.clone());
     cause.proof.push(fact(&object, shown, &value, "the kubelet asks this"));
-    if let (Some(change), Some(previous)) = (&change, evidence.previous()) {
+    if let (Some(change), Some(previous)) = (change, evidence.previous()) {
         cause.proof.push(fact(
             &previous.object,
             shown,

@@ -133,3 +133,25 @@ fn the_log_of_the_pod_that_shows_it_comes_first() {
     e.logs.pop();
     assert_eq!(at_second(&e, 5).log_analysis.as_deref(), Some("error: of another"));
 }
+
+#[test]
+fn a_config_map_of_last_week_is_less_likely_than_the_revision_of_now() {
+    let now = with(container(), "/image", json!("registry.example/web:3"));
+    let mut e = evidence(revisions(now.clone(), container(), [pod("old", "r1"), crashing("new").spec(now)]), 5);
+    let map = settings(Some(&[("mode", "a")]), &[("mode", "b")]);
+    e.config_maps = vec![map.clone()];
+    assert_eq!(at_second(&e, 5).cause.object.kind, "ConfigMap", "it changed just before");
+    e.config_maps = vec![ConfigHistory { changed: Some(at(-600_000)), ..map }];
+    assert_eq!(at_second(&e, 5).cause.object.kind, "Deployment");
+}
+
+#[test]
+fn passwords_in_addresses_are_not_repeated() {
+    let url = |host: &str| env(&[("DB_URL", &format!("postgres://app:hunter2@{host}:5432/shop"))]);
+    let e = evidence(revisions(url("dbb"), url("db"), [pod("old", "r1"), crashing("new").spec(url("dbb"))]), 5);
+    for line in ["panic: lookup dbb: no such host", "bye"] {
+        let found = at_second(&told(e.clone(), &[line]), 5);
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+        assert!(found.cause.statement.contains("DB_URL"), "{}", found.cause.statement);
+    }
+}

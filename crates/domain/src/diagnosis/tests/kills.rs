@@ -241,3 +241,33 @@ fn a_pod_that_took_more_local_storage_than_its_limit() {
     let old = evicted("Container web exceeded its local ephemeral storage limit \"50Mi\". ");
     assert_eq!(evaluate(&view([pod("p", "r2"), pod("q", "r2"), old]), at(631)).symptoms, []);
 }
+
+#[test]
+fn what_the_revision_changed_is_told_beside_the_probe_and_the_limit() {
+    let slow = |cpu: &str| with(alive("/healthz", 8080), "/resources", json!({"limits": {"cpu": cpu}}));
+    let timeout = "Liveness probe failed: Get \"http://10.0.0.5:8080/healthz\": context deadline exceeded";
+    let found = at_second(&killed(slow("10m"), slow("500m"), timeout), 61);
+    assert!(
+        found
+            .cause
+            .statement
+            .ends_with("; revision 2 brought it: containers[0].resources.limits.cpu changed from \"500m\" to \"10m\""),
+        "{}",
+        found.cause.statement
+    );
+    proposes(&found, "RollbackDeployment", &[("toRevision", "1")]);
+    // The limit is the same, the command is not.
+    let now = with(container(), "/command", json!(["load-everything"]));
+    let p = pod("p", "r2").spec(now.clone()).ended(1, 3, 137, "OOMKilled").restarts(1);
+    let found = at_second(&evidence(revisions(now, container(), [pod("old", "r1"), p]), 4), 4);
+    assert!(
+        found
+            .cause
+            .statement
+            .contains("its memory limit of 64Mi; revision 2 brought it: containers[0].command was added"),
+        "{}",
+        found.cause.statement
+    );
+    assert!(found.cause.path.as_deref().unwrap().ends_with("limits.memory"));
+    proposes(&found, "RollbackDeployment", &[("toRevision", "1")]);
+}

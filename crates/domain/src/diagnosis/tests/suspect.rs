@@ -146,3 +146,22 @@ fn a_suspect_makes_a_probe_honest() {
     let found = at_second(&e, 60);
     assert!(found.cause.statement.contains("cannot reach db:5432"), "{}", found.cause.statement);
 }
+
+#[test]
+fn words_that_every_line_has_accuse_nobody() {
+    let proxy =
+        finding("front", CauseClass::ServiceMisconfigured, "Service front has no port http", &["http", "front"]);
+    let found = at_second(&crash(&["error: http: proxy error: unexpected EOF"], vec![proxy.clone()]), 5);
+    assert!(found.cause.confidence <= 0.6, "only because nothing else is wrong");
+    let trace = "panic: index out of range\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n";
+    let found = at_second(&crash(&trace.lines().collect::<Vec<_>>(), vec![proxy.clone()]), 5);
+    assert_eq!(found.cause.object.kind, "Deployment");
+    assert!(
+        found.cause.statement.ends_with("it says \"panic: index out of range\" at /src/main.go:3"),
+        "{}",
+        found.cause.statement
+    );
+    // The line is about a connection to another host, and names the Service in passing.
+    let found = at_second(&crash(&["front: cannot reach payments:8080: connection refused"], vec![proxy]), 5);
+    assert_ne!(found.cause.object.name, "front", "{}", found.cause.statement);
+}

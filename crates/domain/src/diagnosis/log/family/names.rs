@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::{Access, Family, Told};
+use crate::diagnosis::log::pattern;
 
 struct Forms {
     hosts: Vec<Regex>,
@@ -28,7 +29,7 @@ const FILES: [&str; 25] = [
 
 impl Forms {
     fn new() -> Result<Self, regex::Error> {
-        let all = |patterns: &[&str]| patterns.iter().map(|p| Regex::new(p)).collect::<Result<Vec<_>, _>>();
+        let all = |patterns: &[&str]| patterns.iter().map(|p| pattern(p)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             // Name first, then its port, each form by itself.
             hosts: all(&[
@@ -85,7 +86,7 @@ impl Forms {
                 r"(?P<name>[^\s:]+): (?:command )?not found\s*$",
             ])?,
             flags: all(&[
-                r#"(?P<name>--?[A-Za-z][A-Za-z0-9_.-]*)"#,
+                r"(?P<name>--?[A-Za-z][A-Za-z0-9_.-]*)",
                 r#"(?i)(?:command|argument|option)s?:? ["'`]?(?P<name>[A-Za-z][A-Za-z0-9_-]*)"#,
             ])?,
             values: all(&[
@@ -94,7 +95,7 @@ impl Forms {
                 r#"["'`](?P<value>[^"'`]{1,120})["'`]"#,
             ])?,
             position: all(&[r"(?:/[A-Za-z0-9._@%+/-]+):(?P<line>\d{1,6})\b", r"(?i)\bline (?P<line>\d{1,6})\b"])?,
-            access: Regex::new(
+            access: pattern(
                 r#"(?i)User "(?:system:serviceaccount:(?P<ns>[a-z0-9.-]+):(?P<sa>[a-z0-9.-]+)|(?P<user>[^"]+))" cannot (?P<verb>[a-z]+) (?:resource "(?P<res>[^"]+)" in API group "(?P<group>[^"]*)"|path "(?P<path>[^"]+)")(?: (?:in the namespace "(?P<place>[^"]+)"|at the cluster scope))?"#,
             )?,
         })

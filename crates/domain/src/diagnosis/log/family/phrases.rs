@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::Family;
 use super::table::PHRASES;
+use crate::diagnosis::log::pattern;
 
 /// Families that need more than a phrase, looked for before and after those.
 struct Forms {
@@ -22,28 +23,28 @@ struct Forms {
 impl Forms {
     fn new() -> Result<Self, regex::Error> {
         Ok(Self {
-            bind_denied: Regex::new(
+            bind_denied: pattern(
                 r"(?i)(?:\bbind|\blisten)\w*\b.{0,60}(?:permission denied|eacces|access denied|forbidden)|eacces.{0,40}:(?:[1-9]\d{0,2}|10[01]\d|102[0-3])\b|access permissions.{0,20}socket",
             )?,
-            bind: Regex::new(
+            bind: pattern(
                 r"(?i)(?:fail\w*|cannot|can't|could not|couldn't|unable|error|not)\b.{0,20}\b(?:bind|listen)\w*\b.{0,40}\bport\b|\b(?:bind|listen)\w*\b.{0,30}\bport\b.{0,20}\bfail",
             )?,
-            shell_missing: Regex::new(
+            shell_missing: pattern(
                 r"(?i)(?:^|/)(?:ba|da|a|z|k)?sh: .*: (?:command )?not found\s*$|\.sh: .*: (?:command )?not found\s*$",
             )?,
-            exec_missing: Regex::new(
-                r#"(?i)(?:\bexec\b|\benv: |fork/exec|\bspawn\b|sh: (?:\d+: |line \d+: )?/).{0,200}(?:no such file or directory|enoent|not found)"#,
+            exec_missing: pattern(
+                r"(?i)(?:\bexec\b|\benv: |fork/exec|\bspawn\b|sh: (?:\d+: |line \d+: )?/).{0,200}(?:no such file or directory|enoent|not found)",
             )?,
-            status: Regex::new(
+            status: pattern(
                 r"(?i)(?:status|http|code|response|error)\w*[ :=(/]{1,3}(?:code )?[:=]? ?(?:1\.[01] )?40[13]\b|\b40[13] (?:unauthorized|forbidden|client error)",
             )?,
-            refused: Regex::new(
+            refused: pattern(
                 r"(?i)connection to .{1,100} refused|can't connect to .{1,100}\((?:111|61)\b|failed to connect to|couldn't connect to server|could not connect to (?:server|the)|cannot connect to|can't connect to|unable to connect",
             )?,
-            variable: Regex::new(
+            variable: pattern(
                 r#"(?i)\b(?:env(?:ironment)?(?: |_)?(?:var(?:iable)?)?s?|variables?)\b[ :=]{0,3}["'`$({]*[a-z_][a-z0-9_]*["'`)}]*,?:? ?(?:is |was |are |must be |has |needs to be |to be )*(?:not|un(?:set|defined|bound)|required|missing|empty|needed|set\b)|(?:missing|required|undefined|unset|no|need|needs|expects?|requires?|without|specify|provide|define|set)\b[^.]{0,40}\benv(?:ironment)?(?: |_)?var"#,
             )?,
-            variable_first: Regex::new(
+            variable_first: pattern(
                 r#"["'`${]*\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b["'`}]*:? ?(?:env(?:ironment)?(?: var(?:iable)?)? )?(?:is |was |are |has to be |needs to be |must be |should be |variable )*(?:not (?:been )?(?:set|defined|found|provided|specified|configured|present|given|available)|undefined|unset|required|missing|empty|set\b|unbound|parameter not set|parameter null)|(?i:missing|required|undefined|unset|need|needs|expects?|requires?|specify|provide|define|please set|must set)(?: [a-zA-Z]+){0,4}[: ]*["'`${]*\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b|KeyError: ['"][A-Z][A-Z0-9_]+['"]"#,
             )?,
         })
