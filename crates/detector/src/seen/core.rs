@@ -44,6 +44,8 @@ pub(crate) struct ConfigFacts {
     pub(crate) keys: Option<BTreeSet<String>>,
     /// When it was changed last, and by whom.
     pub(crate) touched: Option<(Timestamp, String)>,
+    /// Since when it is being deleted, and what keeps it.
+    pub(crate) leaving: Option<(Timestamp, Vec<String>)>,
 }
 
 impl Digest for ConfigMap {
@@ -51,13 +53,14 @@ impl Digest for ConfigMap {
 
     fn digest(self) -> Seen<Self> {
         let touched = touched(&self);
+        let leaving = domain::graph::leaving(&self.metadata);
         let binary = self.binary_data.unwrap_or_default().into_keys();
         let data = self.data.unwrap_or_default();
         let keys: BTreeSet<String> = data.keys().cloned().chain(binary).collect();
         let keys = (keys.len() <= KEYS).then_some(keys);
         let data = packed(&data);
         let data = (data.len() <= LARGE).then_some(data);
-        Seen { metadata: slim(self.metadata), facts: ConfigFacts { data, keys, touched } }
+        Seen { metadata: slim(self.metadata), facts: ConfigFacts { data, keys, touched, leaving } }
     }
 }
 

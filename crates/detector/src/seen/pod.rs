@@ -129,13 +129,21 @@ fn slim_spec(spec: PodSpec) -> PodSpec {
     // The token volume has a name of its own in every pod; it comes last, so no index moves.
     volumes.retain(|volume| !volume.name.starts_with("kube-api-access-"));
     PodSpec {
+        affinity: spec.affinity,
         containers: spec.containers.into_iter().map(slim_container).collect(),
+        host_ipc: spec.host_ipc,
+        host_network: spec.host_network,
+        host_pid: spec.host_pid,
         init_containers: spec.init_containers.map(|list| list.into_iter().map(slim_container).collect()),
         node_selector: spec.node_selector,
         overhead: spec.overhead,
         restart_policy: spec.restart_policy,
+        scheduler_name: spec.scheduler_name,
+        scheduling_gates: spec.scheduling_gates,
+        security_context: spec.security_context,
         service_account_name: spec.service_account_name,
         tolerations: spec.tolerations,
+        topology_spread_constraints: spec.topology_spread_constraints,
         volumes: (!volumes.is_empty()).then_some(volumes),
         ..PodSpec::default()
     }
@@ -145,7 +153,6 @@ fn slim_container(container: Container) -> Container {
     Container {
         lifecycle: None,
         resize_policy: None,
-        security_context: None,
         termination_message_path: None,
         termination_message_policy: None,
         volume_mounts: None,

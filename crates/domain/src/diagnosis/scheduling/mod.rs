@@ -14,14 +14,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use api::shared::{CauseClass, ObjectRef};
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::reference::{of_missing, read};
 use super::{ClaimFact, Conclusion, Evidence, amount, cause, fact, observed};
-use crate::detection::Rule;
+use crate::detection::{PodView, Rule};
 use crate::graph::{Finding, nearest};
 use fit::judge;
 use place::per_node;
+
+/// The first pods of a revision are made this soon after it.
+const TOGETHER: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a pod requests: the sum of its containers, or its largest init container; amounts in thousandths.
 pub fn requests(spec: &PodSpec) -> BTreeMap<String, i128> {
@@ -103,9 +107,23 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let mut cause =
         cause(evidence, found.class, Some(found.path), Some(found.value), found.statement, found.confidence);
     cause.object = found.object.unwrap_or(cause.object);
+    if let Some(node) = found.newer.filter(|node| driven_away(evidence, &node.name)) {
+        cause.object = node;
+        cause.path = Some("spec.taints".into());
+    }
     cause.proof.extend(found.proof);
     cause.ruled_out = found.ruled_out;
     Conclusion { cause, candidates: Vec::new(), recommendations: vec![found.advice], log_lines: Vec::new() }
+}
+
+/// Whether the pod replaces one of the same revision, and none of them has a node any more or one is just leaving this one.
+fn driven_away(evidence: &Evidence, node: &str) -> bool {
+    let made = evidence.pod().and_then(|pod| pod.pod.metadata.creation_timestamp.as_ref()).map(|time| time.0);
+    let begun = evidence.revision().and_then(|revision| revision.created);
+    let later = made.zip(begun).is_some_and(|(made, begun)| made.duration_since(begun) > TOGETHER);
+    let on = |view: &PodView| view.pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+    let leaving = evidence.view.pods.iter().any(|pod| pod.terminating() && on(pod) == node);
+    later && (leaving || evidence.view.live_pods().all(|pod| on(pod).is_empty()))
 }
 
 /// Whether a finding speaks of what the evidence of one workload does not show.

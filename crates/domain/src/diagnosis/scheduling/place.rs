@@ -23,6 +23,8 @@ pub(crate) struct Placement {
     pub(crate) class: CauseClass,
     /// The object at fault where it is not the workload.
     pub(crate) object: Option<ObjectRef>,
+    /// The node at fault if pods of the same revision ran there before: what drives pods away came later.
+    pub(crate) newer: Option<ObjectRef>,
     pub(crate) path: String,
     pub(crate) value: String,
     pub(crate) statement: String,
@@ -107,6 +109,7 @@ fn by_all(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement> {
         return Some(Placement {
             class: CauseClass::UnsatisfiableConstraints,
             object: None,
+            newer: None,
             path: format!("{prefix}.nodeSelector"),
             value: selector.join(","),
             statement: format!(
@@ -127,6 +130,7 @@ fn by_all(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement> {
         return Some(Placement {
             class: CauseClass::UnsatisfiableConstraints,
             object: None,
+            newer: None,
             path: format!("{prefix}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"),
             statement: format!("{who} asks with its nodeAffinity for {asks}, which matches no node ({per_node})"),
             value: asks,
@@ -174,7 +178,7 @@ fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement
     let (verdict, obstacle) = *group.first()?;
     let Wanted { who, prefix, .. } = wanted;
     let (pods, per_node) = (pods(who), per_node(verdicts));
-    let mut object = None;
+    let (mut object, mut newer) = (None, None);
     let mut class = CauseClass::UnsatisfiableConstraints;
     let node = &verdict.node.name;
     let (path, value, text, advice) = match obstacle {
@@ -194,7 +198,19 @@ fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement
                 object = Some(of_node(verdict));
                 class = CauseClass::NodeFault;
             }
-            let text = format!("{pods} do not tolerate the taint {shown} of node {node}");
+            let meant = wanted.spec.tolerations.iter().flatten().find(|t| t.key.as_deref() == Some(key.as_str()));
+            // One that names the key was meant for this taint, and is wrong.
+            let meant = meant.map(|t| {
+                format!(
+                    "; they tolerate {key}={}{}",
+                    t.value.as_deref().unwrap_or_default(),
+                    t.effect.as_ref().map(|effect| format!(":{effect}")).unwrap_or_default()
+                )
+            });
+            if effect == "NoExecute" && meant.is_none() {
+                newer = Some(of_node(verdict));
+            }
+            let text = format!("{pods} do not tolerate the taint {shown} of node {node}{}", meant.unwrap_or_default());
             (
                 format!("{prefix}.tolerations"),
                 shown,
@@ -254,16 +270,23 @@ fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement
             )
         }
         Obstacle::Spread { key, skew, index } => {
-            let text = format!(
-                "{pods} fit no node: topologySpreadConstraints allow a difference of maxSkew {skew} between values of {key}"
-            );
+            let known = verdicts.iter().any(|v| v.node.labels.contains_key(key));
             let path = format!("{prefix}.topologySpreadConstraints[{index}]");
-            (
-                path,
-                skew.to_string(),
-                text,
-                "Add nodes to the domains that lack pods, or set whenUnsatisfiable to ScheduleAnyway.".to_owned(),
-            )
+            if known {
+                let text = format!(
+                    "{pods} fit no node: topologySpreadConstraints allow a difference of maxSkew {skew} between values of {key}"
+                );
+                let advice = "Add nodes to the domains that lack pods, or set whenUnsatisfiable to ScheduleAnyway.";
+                (path, skew.to_string(), text, advice.to_owned())
+            } else {
+                let keys = verdicts.iter().flat_map(|v| v.node.labels.keys()).map(String::as_str);
+                let near = nearest(key, keys).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                let text = format!(
+                    "{pods} fit no node: topologySpreadConstraints spread them over topologyKey {key}, a label that no node has{near}"
+                );
+                let advice = format!("Let topologyKey name a label of the nodes, or give the nodes the label {key}.");
+                (format!("{path}.topologyKey"), key.clone(), text, advice)
+            }
         }
         Obstacle::Volume { claim, volume, asks } => {
             let text = format!(
@@ -289,6 +312,7 @@ fn by_nearest(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement
     Some(Placement {
         class,
         object,
+        newer,
         path,
         value,
         statement: format!("{text} ({per_node})"),

@@ -24,6 +24,7 @@ pub(super) fn by_resource(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Opti
         return Some(Placement {
             class: CauseClass::InsufficientResources,
             object: None,
+            newer: None,
             path: "status.allocatable.pods".into(),
             value: "0 free".into(),
             statement: format!(
@@ -86,6 +87,7 @@ pub(super) fn of_resource(
     Placement {
         class: CauseClass::InsufficientResources,
         object: None,
+        newer: None,
         path: format!("{prefix}.containers[{index}].resources.requests.{resource}"),
         value: amount,
         statement,

@@ -78,3 +78,28 @@ fn what_the_namespace_showed_is_taken_over() {
     e.suspects = vec![known(Rule::ClaimPending, claim)];
     assert_eq!(at_second(&e, 70).cause.statement, "The whole namespace says so");
 }
+
+#[test]
+fn a_taint_that_drives_pods_away_is_the_nodes() {
+    let taint: Taint =
+        serde_json::from_value(json!({"key": "maintenance", "value": "disk", "effect": "NoExecute"})).unwrap();
+    let message = "0/1 nodes are available: 1 node(s) had untolerated taint {maintenance: disk}.";
+    let e = waiting(container(), message, vec![NodeRoom { taints: vec![taint], ..room("n1") }]);
+    let made = |e: &Evidence, second: i64| {
+        let mut e = e.clone();
+        let pod = std::sync::Arc::make_mut(&mut e.view.pods[0].pod);
+        pod.metadata.creation_timestamp = Some(Time(at(second)));
+        pod.spec.as_mut().unwrap().node_name = None;
+        e.view.revisions[0].created = Some(at(0));
+        at_second(&e, 70).cause
+    };
+    // The pod replaces one that ran there.
+    let cause = made(&e, 60);
+    assert_eq!((cause.object.kind.as_str(), cause.object.name.as_str()), ("Node", "n1"));
+    assert_eq!(
+        (cause.path.as_deref(), cause.value.as_deref()),
+        (Some("spec.taints"), Some("maintenance=disk:NoExecute"))
+    );
+    // The first pods of a revision: it lacks the toleration.
+    assert_eq!(made(&e, 1).object.kind, "Deployment");
+}

@@ -43,6 +43,7 @@ const RULES: &[GraphRule] = &[
     disruption::volumes,
     network::findings,
     placement::placement,
+    placement::unheard,
     reference::missing,
     reference::pull_secrets,
     reference::sub_paths,

@@ -225,6 +225,9 @@ fn a_webhook_that_nobody_answers() {
     assert_eq!((finding.about.kind.as_str(), finding.rule), ("Service", Rule::AdmissionBlocked));
     says(&one(webhooks, &(here.clone() + GATE)), &["which selects no pods"]);
     silent(webhooks, &(here.clone() + GATE + &running("gate", PLAIN)));
+    let zero = planned("gate", PLAIN).replace("replicas: 1", "replicas: 0");
+    says(&one(webhooks, &(here.clone() + GATE + &zero)), &["whose Deployment gate is scaled to zero"]);
+    assert_eq!(one(webhooks, &(here.clone() + GATE + &planned("gate", PLAIN))).standing, Standing::Suspect);
     // Its pods are there and not ready: they have a cause of their own.
     let waiting = running("gate", PLAIN).replace("status: 'True'", "status: 'False'");
     assert_eq!(one(webhooks, &(here.clone() + GATE + &waiting)).standing, Standing::Suspect);

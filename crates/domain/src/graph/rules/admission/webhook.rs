@@ -120,7 +120,14 @@ fn silence(graph: &Graph, hook: &Hook<'_>) -> Option<Silence> {
     let mut pods = graph.selected(service).filter(|pod| pod.terminating.is_none()).peekable();
     let value = wanted.name.clone();
     if pods.peek().is_none() {
-        let words = "which selects no pods".to_owned();
+        // Where there should be pods they come, or their workload says why not.
+        if graph.behind(service).any(|workload| workload.desired > 0) {
+            return Some(Silence { words: "which has no pods yet".into(), path: "service.name", value, waits: true });
+        }
+        let words = graph.behind(service).next().map_or_else(
+            || "which selects no pods".to_owned(),
+            |workload| format!("whose {} is scaled to zero", who(&workload.object)),
+        );
         return Some(Silence { words, path: "service.name", value, waits: false });
     }
     let ready = pods.any(|pod| pod.ready);

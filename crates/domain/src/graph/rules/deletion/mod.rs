@@ -31,6 +31,8 @@ pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
     let schedules = graph.cron_jobs.iter().map(|object| &object.metadata);
     let scalers = graph.autoscalers.iter().map(|object| &object.metadata);
     let others = claims.chain(services).chain(ingresses).chain(schedules).chain(scalers);
+    let keyed = graph.config_maps.iter().chain(&graph.secrets).filter_map(|keyed| keyed.leaving.as_ref());
+    let pods = pods.chain(keyed.map(|(since, _)| *since));
     for since in pods.chain(others.filter_map(|metadata| metadata.deletion_timestamp.as_ref().map(|time| time.0))) {
         for after in [LONG, OVERDUE] {
             since.checked_add(after).into_iter().for_each(&mut *at);
@@ -102,10 +104,15 @@ pub(super) fn objects(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         let object = reference("v1", "PersistentVolumeClaim", &claim.metadata);
         let by: Vec<&Member> = users.get(name(&claim.metadata)).cloned().unwrap_or_default();
         let only = claim.metadata.finalizers.iter().flatten().all(|finalizer| finalizer == IN_USE);
-        match by.first().filter(|_| only) {
-            // It waits for the pod, as it should; and the pod's workload cannot get it anew.
+        match by.iter().find(|pod| pod.terminating.is_none()).filter(|_| only) {
+            // It waits for the pod, as it should; but the next pod does not get it any more.
             Some(pod) => out.extend(in_use(&object, &claim.metadata, pod)),
             None => out.extend(kept(&object, &claim.metadata, now)),
+        }
+    }
+    for keyed in graph.config_maps.iter().chain(&graph.secrets) {
+        if let Some((since, finalizers)) = &keyed.leaving {
+            out.extend(stays(&keyed.object, *since, finalizers, now));
         }
     }
     for service in &graph.services {
@@ -146,7 +153,11 @@ fn users(graph: &Graph) -> BTreeMap<&str, Vec<&Member>> {
 
 fn in_use(object: &ObjectRef, metadata: &ObjectMeta, pod: &Member) -> Option<Finding> {
     let since = metadata.deletion_timestamp.as_ref()?.0;
-    let statement = format!("{} is being deleted and waits for {}, which uses it", who(object), who(&pod.object));
+    let statement = format!(
+        "{} is being deleted (Terminating): {} still uses it, and once that ends the claim and its data are gone and no new pod can mount it",
+        who(object),
+        who(&pod.object)
+    );
     let cause = proven(
         cause(object, CauseClass::DeletionBlocked, "metadata.finalizers", IN_USE, statement, 0.9),
         vec![
@@ -160,13 +171,17 @@ fn in_use(object: &ObjectRef, metadata: &ObjectMeta, pod: &Member) -> Option<Fin
             "Stop {} if the data may go; otherwise secure the data before that pod ends.",
             who(&pod.workload)
         )],
-        ..finding(Rule::DeletionStuck, Standing::Suspect, Severity::Medium, object, cause)
+        hold: 15,
+        ..finding(Rule::NextStart, Standing::Latent, Severity::High, object, cause)
     })
 }
 
 fn kept(object: &ObjectRef, metadata: &ObjectMeta, now: Timestamp) -> Option<Finding> {
     let since = metadata.deletion_timestamp.as_ref()?.0;
-    let finalizers = metadata.finalizers.as_deref().unwrap_or_default();
+    stays(object, since, metadata.finalizers.as_deref().unwrap_or_default(), now)
+}
+
+fn stays(object: &ObjectRef, since: Timestamp, finalizers: &[String], now: Timestamp) -> Option<Finding> {
     // Deletion in the foreground waits for what belongs to the object, and that is told where it is stuck.
     let finalizer = finalizers.iter().find(|finalizer| *finalizer != "foregroundDeletion")?;
     if ago(since, now) <= LONG {

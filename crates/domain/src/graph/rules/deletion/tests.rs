@@ -54,14 +54,8 @@ fn a_claim_in_use_waits_as_it_should() {
     let deleted = "deletionTimestamp: '2026-11-25T09:00:00Z', finalizers: [kubernetes.io/pvc-protection]";
     let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: db}\nspec: {containers: [{name: a}], volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}\n";
     let finding = one(objects, &(claim(deleted) + pod));
-    is(
-        &finding,
-        "PersistentVolumeClaim/data",
-        "metadata.finalizers",
-        "kubernetes.io/pvc-protection",
-        Standing::Suspect,
-    );
-    says(&finding, &["waits for Pod db, which uses it"]);
+    is(&finding, "PersistentVolumeClaim/data", "metadata.finalizers", "kubernetes.io/pvc-protection", Standing::Latent);
+    says(&finding, &["is being deleted (Terminating): Pod db still uses it"]);
     assert_eq!(one(objects, &claim(deleted)).standing, Standing::Outage);
     silent(objects, &(claim("finalizers: [kubernetes.io/pvc-protection]") + pod));
 }
@@ -77,6 +71,9 @@ fn other_objects_that_stay() {
     is(&finding, "Service/lb", "metadata.finalizers", "service.kubernetes.io/load-balancer-cleanup", Standing::Outage);
     silent(objects, &service("2026-11-25T09:59:50Z", "service.kubernetes.io/load-balancer-cleanup"));
     silent(objects, &service("2026-11-25T09:00:00Z", "foregroundDeletion"));
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: plan, deletionTimestamp: '2026-11-25T09:00:00Z', finalizers: [example.com/x]}\n";
+    is(&one(objects, map), "ConfigMap/plan", "metadata.finalizers", "example.com/x", Standing::Outage);
+    assert_eq!(one(objects, &map.replace("ConfigMap", "Secret")).about.kind, "Secret");
     let other = |kind: &str| {
         format!(
             "---\napiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\nmetadata: {{name: g, deletionTimestamp: '2026-11-25T09:00:00Z', finalizers: [example.com/x]}}\n"

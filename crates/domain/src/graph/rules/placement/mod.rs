@@ -7,12 +7,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::shared::Severity;
+use api::shared::{CauseClass, Severity};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{NodeSelector, PodSpec};
 
-use super::cause;
 use super::shape::{finding, proven, who};
+use super::{cause, fact};
 use crate::detection::Rule;
 use crate::diagnosis::scheduling::{Placed, Wanted, World, place};
 use crate::graph::query::name;
@@ -29,6 +29,66 @@ fn volumes<'a>(graph: &'a Graph, spec: &PodSpec) -> Vec<(String, String, &'a Nod
         Some((source.claim_name.clone(), volume.to_owned(), selector))
     });
     found.collect()
+}
+
+/// Longer than any scheduler takes to say something about a pod.
+const UNHEARD: i64 = 30;
+/// A gate is there for a while on purpose.
+const GATED: i64 = 60;
+/// Marks pods that wait in a queue until there is room for them.
+const QUEUED: &str = "kueue.x-k8s.io/queue-name";
+
+/// Pods that no scheduler looks at: a gate that nobody removes, or a scheduler that nobody runs. Neither has an event.
+pub(super) fn unheard(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    let mut told = BTreeSet::new();
+    for pod in &graph.pods {
+        if pod.node.as_deref().is_some_and(|node| !node.is_empty()) || pod.terminating.is_some() {
+            continue;
+        }
+        let scheduler =
+            pod.spec.scheduler_name.as_deref().filter(|name| !name.is_empty() && *name != "default-scheduler");
+        let gate = pod.spec.scheduling_gates.iter().flatten().next().filter(|_| !pod.labels.contains_key(QUEUED));
+        let (field, value, statement, hold, advice) = match (gate, scheduler) {
+            (Some(gate), _) => (
+                "schedulingGates",
+                gate.name.clone(),
+                format!("{} has no node: its scheduling gate {} has not been removed", who(&pod.object), gate.name),
+                GATED,
+                format!("Start what removes the scheduling gate {}, or create the pod without it.", gate.name),
+            ),
+            (None, Some(name)) => (
+                "schedulerName",
+                name.to_owned(),
+                format!(
+                    "Pods of {} have no node: they ask in schedulerName for scheduler {name}, and no such scheduler has looked at them",
+                    who(&pod.workload)
+                ),
+                UNHEARD,
+                format!("Run scheduler {name}, or leave schedulerName at default-scheduler."),
+            ),
+            (None, None) => continue,
+        };
+        if !told.insert((pod.workload.kind.as_str(), pod.workload.name.as_str())) {
+            continue;
+        }
+        let workload = graph.workload(&pod.workload);
+        let path = format!("{}.{field}", workload.map_or("spec", |workload| workload.spec_path));
+        let root = proven(
+            cause(&pod.workload, CauseClass::UnsatisfiableConstraints, &path, &value, statement, 0.85),
+            vec![
+                fact(&pod.object, &format!("spec.{field}"), &value, "the default scheduler leaves such a pod alone"),
+                fact(&pod.object, "spec.nodeName", "(absent)", "it has no node"),
+            ],
+        );
+        let standing =
+            if workload.is_some_and(|workload| workload.troubled) { Standing::Suspect } else { Standing::Outage };
+        out.push(Finding {
+            concerns: vec![pod.workload.clone()],
+            recommendations: vec![advice],
+            hold,
+            ..finding(Rule::Unschedulable, standing, Severity::Medium, &pod.workload, root)
+        });
+    }
 }
 
 /// Why the pods of a workload have no node; once for each workload.
@@ -53,7 +113,7 @@ pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) 
         .collect();
     let mut told = BTreeSet::new();
     for pod in graph.pods.iter().filter(waiting) {
-        // A gate holds the pod back on purpose.
+        // What a gate, or another scheduler, holds back is not for the nodes to explain.
         if pod.spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty())
             || !told.insert((pod.workload.kind.as_str(), pod.workload.name.as_str()))
         {

@@ -231,6 +231,15 @@ fn ports_of_the_node_and_spreading() {
 }
 
 #[test]
+fn a_topology_that_no_node_has() {
+    let spread = "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zoen, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}], containers: [{name: a}]}";
+    let finding = one(&world(spread, "", vec![node("n1", json!({"zone": "a"}), |_| {})]));
+    let path = "spec.template.spec.topologySpreadConstraints[0].topologyKey";
+    at(&finding, path, CauseClass::UnsatisfiableConstraints, "Let topologyKey name a label of the nodes");
+    says(&finding, &["over topologyKey zoen, a label that no node has; did you mean zone?"]);
+}
+
+#[test]
 fn a_volume_that_is_elsewhere() {
     let others = "---
 apiVersion: v1
@@ -249,6 +258,28 @@ spec: {nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: k
     assert_eq!(finding.cause.object.kind, "PersistentVolume");
     says(&finding, &["PersistentVolume pv-1 of their claim data can only be used where kubernetes.io/hostname=gone"]);
     assert!(on(placement, &world(spec, others, vec![same("gone")])).is_empty());
+}
+
+#[test]
+fn pods_that_no_scheduler_looks_at() {
+    let gated = "{schedulingGates: [{name: example.com/later}], containers: [{name: a}]}";
+    let found = on(unheard, &world(gated, "", vec![same("n1")]));
+    says(&found[0], &["Pod web-1 has no node: its scheduling gate example.com/later has not been removed"]);
+    assert_eq!((found[0].standing, found[0].hold), (Standing::Outage, 60));
+    let mut queued = world(gated, "", vec![same("n1")]);
+    queued.pods[0].labels = Arc::new([("kueue.x-k8s.io/queue-name".to_owned(), "q".to_owned())].into());
+    assert!(on(unheard, &queued).is_empty(), "it waits in a queue");
+    let other = |name: &str| format!("{{schedulerName: {name}, containers: [{{name: a}}]}}");
+    let found = on(unheard, &world(&other("packer"), "", vec![same("n1")]));
+    assert_eq!(found[0].cause.path.as_deref(), Some("spec.template.spec.schedulerName"));
+    says(&found[0], &["they ask in schedulerName for scheduler packer, and no such scheduler has looked at them"]);
+    assert!(on(unheard, &world(&other("default-scheduler"), "", vec![same("n1")])).is_empty());
+    let mut placed = world(&other("packer"), "", vec![same("n1")]);
+    placed.pods[0].node = Some("n1".into());
+    assert!(on(unheard, &placed).is_empty());
+    let mut troubled = world(&other("packer"), "", vec![same("n1")]);
+    troubled.workloads[0].troubled = true;
+    assert_eq!(on(unheard, &troubled)[0].standing, Standing::Suspect);
 }
 
 #[test]

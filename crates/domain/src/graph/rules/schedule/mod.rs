@@ -86,7 +86,9 @@ pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
     {
         let Some(spec) = &cron.spec else { continue };
         let second = Schedule::read(&spec.schedule, spec.time_zone.as_deref()).and_then(|schedule| {
-            let first = schedule.next(begun(graph, cron)?)?;
+            let since = begun(graph, cron)?;
+            let first = schedule.next(since)?;
+            first.checked_add(patience(since, first)).into_iter().for_each(&mut *at);
             schedule.next(first)
         });
         second.and_then(|second| second.checked_add(LATE).ok()).into_iter().for_each(&mut *at);
@@ -121,9 +123,13 @@ fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>]
     let spec = cron.spec.as_ref()?;
     let object = of_cron(cron);
     let last = cron.status.as_ref().and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0);
-    let first = schedule.next(begun(graph, cron)?)?;
+    let since = begun(graph, cron)?;
+    let first = schedule.next(since)?;
     let second = schedule.next(first)?;
-    if now.duration_since(second) <= LATE {
+    let late = now.duration_since(second) > LATE;
+    // A run that takes a little longer than its period is a busy day; one that goes on is not.
+    let skipped = now.duration_since(first) > patience(since, first);
+    if !late && !skipped {
         return None;
     }
     let active: Vec<&&Arc<Job>> = jobs
@@ -133,9 +139,10 @@ fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>]
         .collect();
     let blocking = active.iter().min_by_key(|job| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let forbids = spec.concurrency_policy.as_deref() == Some("Forbid");
-    let due = format!("it was due at {first} and {second}");
+    let due = if late { format!("it was due at {first} and {second}") } else { format!("it was due at {first}") };
     let mut found = match (blocking, spec.starting_deadline_seconds) {
         (Some(job), _) if forbids => blocked(&object, job, &due, now),
+        _ if !late => return None,
         (_, Some(deadline)) if deadline < LOOK => {
             let value = deadline.to_string();
             let statement = format!(
@@ -171,6 +178,11 @@ fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>]
     found.concerns = vec![object];
     found.hold = 10;
     Some(found)
+}
+
+/// How long a run may be late because the one before has not ended.
+fn patience(since: Timestamp, first: Timestamp) -> SignedDuration {
+    (first.duration_since(since) / 10).max(SignedDuration::from_secs(10))
 }
 
 /// A run that does not end keeps the next ones from starting.

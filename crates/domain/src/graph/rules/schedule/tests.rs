@@ -84,8 +84,13 @@ fn a_run_that_does_not_end_blocks_the_next() {
     says(&finding, &["starts no new Job: concurrencyPolicy is Forbid and its Job backup-1 has been active for 60 min"]);
     assert!(finding.cause.proof.iter().any(|p| p.value.as_deref() == Some("main, proxy")));
     assert!(finding.recommendations[0].contains("activeDeadlineSeconds"));
+    // One run is left out already.
+    let minutely = forbid.replace("*/10", "*").replace("09:00:00", "09:58:00");
+    says(&one(schedules, &(minutely.clone() + &running)), &["it was due at 2026-11-25T09:59:00Z"]);
     // It has run a bit longer than its period.
-    silent(schedules, &(forbid.replace("09:00:00", "09:45:00") + &running));
+    silent(schedules, &(forbid.replace("09:00:00", "09:50:00") + &running));
+    // Without a run that goes on, one late run is nothing yet.
+    silent(schedules, &minutely);
 }
 
 #[test]

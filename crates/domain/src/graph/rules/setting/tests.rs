@@ -41,6 +41,24 @@ fn a_variable_that_overrides_a_shared_one() {
 }
 
 #[test]
+fn two_sources_with_the_same_key() {
+    let other = |value: &str| {
+        format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: winter}}\ndata: {{DB_HOST: {value}}}\n")
+    };
+    let both = web("  envFrom: [{configMapRef: {name: shared}}, {configMapRef: {name: winter}}]") + MAP;
+    let finding = one(environment, &(both.clone() + &other("db-2")));
+    is(&finding, "Deployment/web", "spec.template.spec.containers[0].envFrom[1]", "winter", Standing::Suspect);
+    says(
+        &finding,
+        &[
+            "takes env DB_HOST from two sources in envFrom: db-2 from ConfigMap winter overrides db from ConfigMap shared",
+        ],
+    );
+    silent(environment, &(both.clone() + &other("db")));
+    silent(environment, &both);
+}
+
+#[test]
 fn a_variable_that_does_not_exist_stays_as_it_is() {
     let finding =
         one(environment, &web("  env: [{name: DB_HOST, value: db}, {name: URL, value: 'tcp://$(DB_HOTS):5432'}]"));

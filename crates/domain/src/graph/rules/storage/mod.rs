@@ -227,9 +227,8 @@ fn no_class(graph: &Graph, claim: &PersistentVolumeClaim, wanted: &str) -> Findi
 /// The class has a provisioner, and it does nothing.
 fn slow(claim: &PersistentVolumeClaim, class: &StorageClass, now: Timestamp) -> Option<Finding> {
     let made = claim.metadata.creation_timestamp.as_ref()?.0;
-    if ago(made, now) < SLOW {
-        return None;
-    }
+    // Before that it is only the likely cause of what its pods say.
+    let standing = if ago(made, now) < SLOW { Standing::Suspect } else { Standing::Outage };
     let (object, class_name) = (of_claim(claim), name(&class.metadata));
     let statement = format!(
         "PersistentVolumeClaim {} is not bound: provisioner {} of StorageClass {class_name} has made no volume for it",
@@ -247,6 +246,7 @@ fn slow(claim: &PersistentVolumeClaim, class: &StorageClass, now: Timestamp) -> 
     Some(Finding {
         words: vec![class.provisioner.clone()],
         recommendations: vec![format!("Look at the pods and logs of the provisioner {}.", class.provisioner)],
+        standing,
         ..blocked(&object, cause)
     })
 }

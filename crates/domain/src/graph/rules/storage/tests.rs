@@ -159,11 +159,11 @@ fn waiting_as_it_should() {
         &["of StorageClass by-hand, which provisions none"],
     );
     // The provisioner gets its time.
-    silent(storage, &(claim("storageClassName: bronze") + CLASSES + POD));
+    assert_eq!(one(storage, &(claim("storageClassName: bronze") + CLASSES + POD)).standing, Standing::Suspect);
     let old = claim("storageClassName: bronze").replace("09:59:50", "09:50:00");
     let finding = one(storage, &(old.clone() + CLASSES + POD));
     says(&finding, &["provisioner example.com/disk of StorageClass bronze has made no volume for it"]);
-    assert!(finding.cause.confidence < 0.7);
+    assert!(finding.cause.confidence < 0.7 && finding.standing == Standing::Outage);
     // With a class that waits, the pod has no node yet.
     let waits = CLASSES.replace(
         "provisioner: example.com/disk",
