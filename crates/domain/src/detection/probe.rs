@@ -129,7 +129,8 @@ fn asks_wrongly(view: &WorkloadView, pod: &PodView, container: &Container, probe
     let declared = container.ports.as_deref().unwrap_or_default();
     let port = probe.http_get.as_ref().map(|h| &h.port).or(probe.tcp_socket.as_ref().map(|t| &t.port));
     let undeclared = !declared.is_empty() && port.is_some_and(|p| !declared.iter().any(|d| same_port(p, d)));
-    (refused && (undeclared || differs)) || (client_error && differs)
+    let never = ["couldn't find port", "server gave HTTP response to HTTPS client"].iter().any(|m| message.contains(m));
+    never || (refused && (undeclared || differs)) || (client_error && differs)
 }
 
 fn never(

@@ -71,7 +71,7 @@ fn change_told(entry: &Entry, change: &Change) -> u32 {
     let file = entry.told.as_ref().and_then(|told| told.path.as_deref());
     let below = |value: &Option<String>| {
         let folder = |text: &str| text.len() > 1 && text.starts_with('/') && file.is_some_and(|f| f.starts_with(text));
-        value.as_deref().is_some_and(|text| folder(text) || text.split('"').any(|part| folder(part)))
+        value.as_deref().is_some_and(|text| folder(text) || text.split('"').any(folder))
     };
     let mount = change.path.contains("olume") && (below(&change.before) || below(&change.after));
     u32::from(name || part || mount) * 2 + u32::from(value)

@@ -1,5 +1,7 @@
 //! Real traces of each language, forms of loggers, repeats, and what no log should be.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 fn reading(text: &str) -> Reading {
@@ -251,8 +253,9 @@ fn what_is_indented_belongs_to_the_message_above() {
 fn repeats_fold_and_the_reason_beats_its_consequences() {
     let mut text = String::from("2024-11-25T10:00:00Z INFO starting\n");
     for n in 0..20 {
-        text += &format!(
-            "2024-11-25T10:00:{n:02}Z ERROR attempt {n}: dial tcp 10.96.0.9:5432: connect: connection refused\n"
+        let _ = writeln!(
+            text,
+            "2024-11-25T10:00:{n:02}Z ERROR attempt {n}: dial tcp 10.96.0.9:5432: connect: connection refused"
         );
     }
     text.push_str("2024-11-25T10:00:30Z FATAL giving up after 20 attempts\n");

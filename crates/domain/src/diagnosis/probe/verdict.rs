@@ -2,6 +2,7 @@
 
 use api::shared::CauseClass;
 use k8s_openapi::api::core::v1::{Container, Probe};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::words::{asked, command, port, ports};
 use crate::detection::same_port;
@@ -33,7 +34,8 @@ fn mismatch(field: &'static str, value: impl Into<String>, clause: String, sure:
 /// What the kubelet says a probe got, without its own words around it.
 pub(super) fn answer(message: &str) -> String {
     let message = message.trim();
-    let rest = message.split_once(" probe failed:").or_else(|| message.split_once(" probe errored:"));
+    let begins = [" probe failed:", " probe errored and resulted in unknown state:", " probe errored:"];
+    let rest = begins.iter().find_map(|begin| message.split_once(begin));
     let text = rest.map_or(message, |(_, rest)| rest.trim());
     for known in ["connection refused", "statuscode: ", "context deadline exceeded", "i/o timeout", "no route to host"]
     {
@@ -56,8 +58,13 @@ pub(super) fn judge(
     let lower = message.to_ascii_lowercase();
     let says = |text: &str| lower.contains(text);
     let got = answer(message);
-    if let Some(verdict) = scheme(probe, &lower) {
+    if let Some(verdict) = scheme(probe, &lower).or_else(|| host(probe, &lower, &got)) {
         return verdict;
+    }
+    if let (Some(grpc), Some(container)) = (&probe.grpc, container)
+        && (says("failed to connect") || says("connection refused"))
+    {
+        return port_verdict(&IntOrString::Int(grpc.port), "grpc.port", container, reading, &got);
     }
     let wished = asked(probe);
     let field = if probe.http_get.is_some() { "httpGet.port" } else { "tcpSocket.port" };
@@ -118,15 +125,30 @@ fn scheme(probe: &Probe, lower: &str) -> Option<Verdict> {
     }
     let odd = ["malformed http", "http request to an https server", "http/1.x transport connection broken"];
     let garbled = odd.iter().any(|text| lower.contains(text));
-    (!secure && garbled).then(|| {
+    // A TLS server answers a plain request with 400; its port says what it speaks.
+    let name = port(&http.port);
+    let tls = ["443", "8443", "6443"].contains(&name.as_str()) || name.contains("https") || name.contains("tls");
+    (!secure && (garbled || (tls && lower.contains("statuscode: 400")))).then(|| {
         let clause = "it asks with HTTP, and the container answers with HTTPS".to_owned();
         mismatch("httpGet.scheme", "HTTP", clause, 0.95)
     })
 }
 
+/// A probe that asks another host than its own pod.
+fn host(probe: &Probe, lower: &str, got: &str) -> Option<Verdict> {
+    let http = probe.http_get.as_ref().and_then(|h| h.host.clone()).map(|host| ("httpGet.host", host));
+    let tcp = || probe.tcp_socket.as_ref().and_then(|t| t.host.clone()).map(|host| ("tcpSocket.host", host));
+    let (field, host) = http.or_else(tcp).filter(|(_, host)| !host.is_empty())?;
+    let unanswered = ["refused", "no such host", "timeout", "deadline exceeded", "no route"];
+    unanswered.iter().any(|text| lower.contains(text)).then(|| {
+        let clause = format!("it asks host {host} instead of its own pod ({got})");
+        mismatch(field, host, clause, 0.9)
+    })
+}
+
 /// A port where nothing answers: not the one that the container serves, or not served yet.
 fn port_verdict(
-    wished: &k8s_openapi::apimachinery::pkg::util::intstr::IntOrString,
+    wished: &IntOrString,
     field: &'static str,
     container: &Container,
     reading: &Reading,
@@ -135,6 +157,11 @@ fn port_verdict(
     let number = port(wished);
     let declared = container.ports.as_deref().unwrap_or_default();
     let is_declared = declared.iter().any(|d| same_port(wished, d));
+    if matches!(wished, IntOrString::String(_)) && !is_declared {
+        let clause =
+            format!("it names port {number}, which does not exist: the container declares {}", ports(container));
+        return mismatch(field, number, clause, 0.9);
+    }
     if !declared.is_empty() && !is_declared {
         return mismatch(field, number, format!("{got}, while the container declares {}", ports(container)), 0.9);
     }
@@ -155,10 +182,7 @@ fn probes(container: &Container) -> impl Iterator<Item = &Probe> {
     [&container.readiness_probe, &container.liveness_probe, &container.startup_probe].into_iter().flatten()
 }
 
-fn other_port(
-    container: &Container,
-    wished: &k8s_openapi::apimachinery::pkg::util::intstr::IntOrString,
-) -> Option<String> {
+fn other_port(container: &Container, wished: &IntOrString) -> Option<String> {
     probes(container).filter_map(asked).find(|port| *port != wished).map(port)
 }
 

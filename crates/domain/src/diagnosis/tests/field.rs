@@ -135,6 +135,7 @@ fn connections() {
     assert!(found.cause.confidence < 0.6);
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tests read better without borrows")]
 fn mounted(path: &str, volume: Value) -> Evidence {
     let mut with_mount = with(container(), "/volumeMounts", json!([{"name": "conf", "mountPath": path}]));
     with_mount["securityContext"] = json!({});

@@ -167,6 +167,45 @@ fn a_probe_that_speaks_the_wrong_protocol_or_has_no_time() {
 }
 
 #[test]
+fn named_ports_other_hosts_and_grpc() {
+    let of = |probe: Value, message: &str| {
+        let container = with(container(), "/readinessProbe", probe);
+        let p = pod("new", "r2").spec(container.clone()).not_ready_since(0).running_since(1).event(
+            "Unhealthy",
+            message,
+            3,
+            6,
+            16,
+        );
+        at_second(&evidence(revisions(container.clone(), container, [p]), 90), 90).cause
+    };
+    let cause = of(
+        json!({"httpGet": {"port": "htpp"}}),
+        "Readiness probe errored and resulted in unknown state: couldn't find port: htpp",
+    );
+    assert!(
+        cause
+            .statement
+            .ends_with("always fails: it names port htpp, which does not exist: the container declares port 8080"),
+        "{}",
+        cause.statement
+    );
+    let cause = of(
+        json!({"tcpSocket": {"port": 8080, "host": "db"}}),
+        "Readiness probe failed: dial tcp: lookup db: no such host",
+    );
+    assert!(cause.path.as_deref().unwrap().ends_with("readinessProbe.tcpSocket.host"), "{}", cause.statement);
+    let cause = of(
+        json!({"grpc": {"port": 9000}}),
+        "Readiness probe failed: timeout: failed to connect service \"10.0.0.5:9000\" within 1s: context deadline exceeded",
+    );
+    assert!(cause.path.as_deref().unwrap().ends_with("readinessProbe.grpc.port"), "{}", cause.statement);
+    let cause =
+        of(json!({"httpGet": {"port": 8443}}), "Readiness probe failed: HTTP probe failed with statuscode: 400");
+    assert!(cause.path.as_deref().unwrap().ends_with("readinessProbe.httpGet.scheme"), "{}", cause.statement);
+}
+
+#[test]
 fn a_log_that_says_where_it_listens_corrects_a_probe() {
     let bare = with(container(), "/ports", json!([]));
     let refused = "Readiness probe failed: Get \"http://10.0.0.5:8080/ready\": dial tcp 10.0.0.5:8080: connect: connection refused";

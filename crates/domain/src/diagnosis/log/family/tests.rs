@@ -6,8 +6,10 @@ fn same<T: PartialEq + std::fmt::Debug>(rows: impl IntoIterator<Item = (&'static
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+type Row = (Option<Family>, Option<String>, Option<u16>, Option<String>, Option<String>);
+
 /// Family, host, port, path, name of a line.
-fn of(line: &str) -> (Option<Family>, Option<String>, Option<u16>, Option<String>, Option<String>) {
+fn of(line: &str) -> Row {
     let told = read(line, "").unwrap_or_default();
     (told.family, told.host, told.port, told.path, told.name)
 }
