@@ -13,7 +13,7 @@ use super::index::{Front, Index, selector};
 use super::needs::{Need, edited, later};
 use super::{called, clip, concerned, finding, needed, ruled_out, somebody};
 use crate::detection::Rule;
-use crate::graph::query::{nearest, of_service, ports};
+use crate::graph::query::{has_all, nearest, of_service, ports};
 use crate::graph::{Touch, selects};
 
 /// Seconds that a Service may be without pods that was never changed and that nobody needs.
@@ -63,8 +63,7 @@ fn nothing(index: &Index, service: &Service, wanted: &BTreeMap<String, String>) 
     let plain: Vec<&Need> = needs.iter().filter(|need| need.plain && !need.spare).collect();
     let near = near(index, &object.name, wanted);
     let owned = service.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
-    let given = wanted.keys().any(|key| GIVEN.contains(&key.as_str()) || key.to_ascii_lowercase().contains("role"))
-        && near.as_ref().is_none_or(|near| near.differ.iter().any(|(.., found)| found.is_none()));
+    let given = given(index, wanted);
     let headless = super::offer::headless(service);
     let alone = near.is_none() && !headless;
     let expected = near.as_ref().is_some_and(|near| near.orphan);
@@ -91,6 +90,21 @@ fn nothing(index: &Index, service: &Service, wanted: &BTreeMap<String, String>) 
     found.recommendations =
         vec![format!("Let the selector of Service {} be labels of the pods that it is for.", object.name)];
     found
+}
+
+/// Whether what is missing are only labels that something gives to running pods: the rest of the selector holds.
+fn given(index: &Index, wanted: &BTreeMap<String, String>) -> bool {
+    let late = |key: &str| GIVEN.contains(&key) || key.to_ascii_lowercase().contains("role");
+    let lasting: BTreeMap<String, String> =
+        wanted.iter().filter(|(key, _)| !late(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+    if lasting.len() == wanted.len() {
+        return false;
+    }
+    lasting.is_empty()
+        || index.graph.workloads.iter().any(|workload| {
+            let absent = wanted.keys().all(|key| !late(key) || !workload.pod_labels.contains_key(key));
+            absent && has_all(&lasting, &workload.pod_labels)
+        })
 }
 
 /// A selector in words.

@@ -4,8 +4,10 @@ use api::shared::{CauseClass, RootCause, Severity, SignalType};
 
 use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact, meant};
+use super::dependency::slip;
 use super::index::Index;
 use super::needs::Need;
+use super::offer::headless;
 use super::{called, concerned, finding, needed};
 use crate::detection::Rule;
 use crate::graph::query::{named, nearest};
@@ -25,10 +27,10 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         if needs.iter().any(|need| need.plain) {
             continue;
         }
-        let names = index.service_names(here);
-        let mine = index.fronts.iter().filter(|front| front.covers(&set.object));
+        let mine = index.fronts.iter().filter(|front| front.covers(&set.object) && headless(front.service));
         let mine = mine.filter_map(|front| front.service.metadata.name.as_deref());
-        let near = nearest(wanted, mine).or_else(|| nearest(wanted, names.iter().copied()));
+        let slipped = index.service_names(here).into_iter().filter(|name| slip(wanted, name));
+        let near = nearest(wanted, mine).or_else(|| nearest(wanted, slipped));
         let statement = format!(
             "{} refers to Service {wanted} by serviceName, which does not exist, so its pods have no names in DNS{}",
             called(&set.object),
@@ -40,7 +42,8 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
             fact(&service, "metadata.name", "(absent)", "no Service of this name exists in the namespace"),
         ];
         cause.proof.extend(needed(needs.iter().copied()));
-        let standing = if near.is_some() || set.desired > 1 { Standing::Outage } else { Standing::Latent };
+        // A single pod has nobody to call by such a name, and many name a Service that never was.
+        let standing = if near.is_some() || set.desired > 1 { Standing::Outage } else { Standing::Suspect };
         let mut concerns = vec![set.object.clone()];
         concerns.extend(concerned(needs.iter().copied()));
         out.push(Finding {
