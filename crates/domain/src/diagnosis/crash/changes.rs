@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::diagnosis::link::Place;
 use crate::diagnosis::log::{Entry, Reading, names};
-use crate::diagnosis::{Change, ConfigHistory, Evidence, log};
+use crate::diagnosis::{Change, ConfigHistory, Evidence};
 
 /// A value longer than this is no word that a log would say.
 const VALUE: usize = 200;
@@ -122,8 +122,11 @@ fn key_told(entry: &Entry, key: &str, value: Option<&str>, place: Option<&Place<
     u32::from(named || part || own) * 2 + u32::from(valued)
 }
 
-/// Whether a word that the log says is in the decisive entry.
+/// Whether the decisive entry names what changed: its variable, or the host in its value. A file below a mount is less:
+/// the mount has many fields.
 pub(super) fn in_decisive(reading: &Reading, change: &Change) -> bool {
-    reading.decisive().is_some_and(|entry| change_told(entry, change) > 0)
-        || change.variable.as_ref().is_some_and(|v| reading.decisive().is_some_and(|e| log::mentions(&e.text, v)))
+    let Some(entry) = reading.decisive() else { return false };
+    let host = entry.told.as_ref().and_then(|told| told.host.as_deref());
+    let part = change.after.as_deref().is_some_and(|after| host.is_some_and(|host| names(after, host)));
+    part || change.variable.as_deref().is_some_and(|variable| entry.mentions(variable))
 }

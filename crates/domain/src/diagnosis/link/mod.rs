@@ -120,7 +120,7 @@ fn unlinked(place: &Place<'_>, told: &Told) -> Option<Link> {
         Family::Dns => (CauseClass::DependencyUnavailable, format!("host {} cannot be resolved", told.host.as_ref()?)),
         Family::FileMissing => (CauseClass::ApplicationCrash, format!("file {} does not exist", told.path.as_ref()?)),
         Family::FileDenied => (CauseClass::PermissionDenied, format!("it may not use {}", told.path.as_ref()?)),
-        Family::PortTaken => (CauseClass::ApplicationCrash, format!("port {} is already in use", told.port?)),
+        Family::PortTaken => (CauseClass::ApplicationCrash, format!("it cannot bind port {}", told.port?)),
         Family::OutOfMemory => (CauseClass::OutOfMemory, "the process had no memory left".to_owned()),
         _ => return None,
     };

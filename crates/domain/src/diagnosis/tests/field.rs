@@ -332,7 +332,7 @@ fn words_that_only_the_spec_has() {
 fn two_containers_on_one_port() {
     let mut e = crash(container(), &["Error: listen EADDRINUSE: address already in use :::8080"]);
     let found = at_second(&e, 5);
-    assert!(found.cause.statement.contains("port 8080 is already in use"), "{}", found.cause.statement);
+    assert!(found.cause.statement.contains("it cannot bind port 8080"), "{}", found.cause.statement);
     let proxy = json!({"name": "proxy", "image": "proxy:1", "ports": [{"containerPort": 8080}]});
     let spec = json!({"spec": {"containers": [container(), proxy]}});
     for revision in &mut e.view.revisions {
