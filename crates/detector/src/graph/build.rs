@@ -146,6 +146,7 @@ fn pods(caches: &Caches, namespace: &str, workloads: &[Workload]) -> Vec<Member>
             ready: pod.facts.ready,
             terminating: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
             finalizers: pod.facts.finalizers.clone(),
+            ended: pod.facts.ended.clone(),
             spec: pod.facts.spec.clone(),
         });
     }

@@ -39,6 +39,8 @@ pub(crate) struct PodFacts {
     /// Labels, shared like the spec.
     pub(crate) labels: Arc<BTreeMap<String, String>>,
     pub(crate) finalizers: Vec<String>,
+    /// Containers that have ended well and are not started again.
+    pub(crate) ended: Vec<String>,
     /// Volumes with claims of its own, which the shared spec does not have: index, name, claim.
     claims: Vec<(usize, String, String)>,
     status: Box<[u8]>,
@@ -66,6 +68,7 @@ impl Digest for Pod {
         let holds = |condition: &PodCondition| condition.type_ == "Ready" && condition.status == "True";
         let ready = status.conditions.iter().flatten().any(holds);
         let restarted = status.container_statuses.iter().flatten().map(|container| container.restart_count).sum();
+        let ended = domain::graph::ended(&spec, &status);
         let spec = Arc::new(slim_spec(spec));
         let status = packed(&slim_status(status));
         Seen {
@@ -81,6 +84,7 @@ impl Digest for Pod {
                 spec,
                 labels: Arc::new(labels),
                 finalizers,
+                ended,
                 claims,
                 status,
             },

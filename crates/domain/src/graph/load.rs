@@ -156,6 +156,7 @@ impl Graph {
     fn add_pod(&mut self, pod: Pod) {
         let object = reference("v1", "Pod", &pod.metadata);
         let status = pod.status.unwrap_or_default();
+        let ended = super::ended(&pod.spec.clone().unwrap_or_default(), &status);
         let ready = status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
         let spec = Arc::new(pod.spec.unwrap_or_default());
         let labels = pod.metadata.labels.clone().unwrap_or_default();
@@ -176,6 +177,7 @@ impl Graph {
             ready,
             terminating: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
             finalizers: pod.metadata.finalizers.clone().unwrap_or_default(),
+            ended,
             spec,
         });
     }

@@ -19,7 +19,8 @@ use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
-    LimitRange, PersistentVolume, PersistentVolumeClaim, PodSpec, ResourceQuota, Service,
+    ContainerStatus,
+    LimitRange, PersistentVolume, PersistentVolumeClaim, PodSpec, PodStatus, ResourceQuota, Service,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
@@ -170,6 +171,8 @@ pub struct Member {
     pub terminating: Option<Timestamp>,
     /// Its finalizers.
     pub finalizers: Vec<String>,
+    /// Containers that have ended well and are not started again.
+    pub ended: Vec<String>,
     /// Its spec.
     pub spec: Arc<PodSpec>,
 }
@@ -202,6 +205,17 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// DNS names that it is for.
     pub names: Vec<String>,
+}
+
+/// Containers of a pod that have ended well and are not started again.
+pub fn ended(spec: &PodSpec, status: &PodStatus) -> Vec<String> {
+    if spec.restart_policy.as_deref().is_none_or(|policy| policy == "Always") {
+        return Vec::new();
+    }
+    let well = |container: &&ContainerStatus| {
+        container.state.as_ref().and_then(|state| state.terminated.as_ref()).is_some_and(|end| end.exit_code == 0)
+    };
+    status.container_statuses.iter().flatten().filter(well).map(|container| container.name.clone()).collect()
 }
 
 /// Since when an object is being deleted, and what keeps it.

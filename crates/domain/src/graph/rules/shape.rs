@@ -100,6 +100,22 @@ pub(super) fn of<'a>(pods: &'a Pods<'a>, workload: &'a ObjectRef) -> &'a [&'a Me
     pods.get(&(workload.kind.as_str(), workload.name.as_str())).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// Claims that a pod uses; those that a StatefulSet makes for it are named after it and stand in no shared spec.
+pub(super) fn claims(workload: Option<&Workload>, pod: &Member) -> Vec<String> {
+    let sources = pod.spec.volumes.iter().flatten().filter_map(|volume| volume.persistent_volume_claim.as_ref());
+    let own = workload.iter().flat_map(|workload| &workload.claim_templates);
+    let mut found: Vec<String> = sources.map(|source| source.claim_name.clone()).collect();
+    found.extend(own.map(|template| format!("{template}-{}", pod.object.name)));
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Workloads by kind and name.
+pub(super) fn workloads(graph: &Graph) -> BTreeMap<(&str, &str), &Workload> {
+    graph.workloads.iter().map(|w| ((w.object.kind.as_str(), w.object.name.as_str()), w)).collect()
+}
+
 /// Workloads that will start a pod again: not those at rest, scaled to zero or done.
 pub(super) fn starting(graph: &Graph) -> impl Iterator<Item = &Workload> {
     let done: std::collections::BTreeSet<&str> = graph

@@ -94,3 +94,25 @@ fn what_is_only_wrong_after_a_while_says_when() {
     // What has turned already turns no more.
     assert_eq!(at(&gone.replace("09:59:30", "08:00:00")), None);
 }
+
+#[test]
+fn a_large_namespace_is_judged_quickly() {
+    let spec = "containers: [{name: a, env: [{name: A, value: b}], envFrom: [{configMapRef: {name: settings}}], readinessProbe: {httpGet: {port: 8080}}, ports: [{containerPort: 8080}]}]\nvolumes: [{name: v, persistentVolumeClaim: {claimName: data}}]";
+    let more = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {A: b}\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec: {volumeName: pv}\nstatus: {phase: Bound}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: baseline}}\n---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: r}\nspec: {limits: [{type: Container, max: {cpu: '4'}}]}\n---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q}\nspec: {hard: {pods: '9999'}}\nstatus: {hard: {pods: '9999'}, used: {pods: '1'}}\n";
+    let mut g = graph(&(crate::graph::fixture::running("web", spec) + more));
+    for n in 0..500 {
+        let mut workload = g.workloads[0].clone();
+        workload.object.name = format!("web-{n}");
+        g.workloads.push(workload);
+        for p in 0..10 {
+            let mut pod = g.pods[0].clone();
+            (pod.object.name, pod.workload.name) = (format!("web-{n}-{p}"), format!("web-{n}"));
+            g.pods.push(pod);
+        }
+    }
+    for rule in super::RULES {
+        let start = std::time::Instant::now();
+        rule(&g, now(), &mut Vec::new());
+        assert!(start.elapsed() < std::time::Duration::from_secs(3), "{:?}", start.elapsed());
+    }
+}

@@ -63,6 +63,10 @@ impl Gathered {
         out: &mut Vec<Finding>,
         pod_breaks: impl Fn(&Member) -> bool,
     ) {
+        // A pod that belongs to nothing has no next one.
+        if workload.object.kind == "Pod" {
+            return;
+        }
         let live: Vec<&&Member> = pods.iter().filter(|pod| pod.terminating.is_none()).collect();
         // A webhook completes the pods.
         if live.iter().any(|pod| !pod_breaks(pod)) {

@@ -3,13 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use api::shared::{CauseClass, ObjectRef, Severity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::shape::{ago, finding, proven, telling, who};
+use super::shape::{self, ago, finding, proven, telling, who};
 use super::{cause, fact};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
@@ -140,11 +140,12 @@ pub(super) fn objects(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
 }
 
 /// Pods by the claims that they use.
-fn users(graph: &Graph) -> BTreeMap<&str, Vec<&Member>> {
-    let mut found: BTreeMap<&str, Vec<&Member>> = BTreeMap::new();
+fn users(graph: &Graph) -> BTreeMap<String, Vec<&Member>> {
+    let known = shape::workloads(graph);
+    let mut found: BTreeMap<String, Vec<&Member>> = BTreeMap::new();
     for pod in &graph.pods {
-        let sources = pod.spec.volumes.iter().flatten().filter_map(|v| v.persistent_volume_claim.as_ref());
-        for claim in sources.map(|source| source.claim_name.as_str()).collect::<BTreeSet<_>>() {
+        let workload = known.get(&(pod.workload.kind.as_str(), pod.workload.name.as_str())).copied();
+        for claim in shape::claims(workload, pod) {
             found.entry(claim).or_default().push(pod);
         }
     }

@@ -9,24 +9,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::shared::{CauseClass, Severity};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{NodeSelector, PodSpec};
+use k8s_openapi::api::core::v1::NodeSelector;
 
-use super::shape::{finding, proven, who};
+use super::shape::{self, finding, proven, who};
 use super::{cause, fact};
 use crate::detection::Rule;
 use crate::diagnosis::scheduling::{Placed, Wanted, World, place};
 use crate::graph::query::name;
-use crate::graph::{Finding, Graph, Standing};
+use crate::graph::{Finding, Graph, Member, Standing, nearest};
 
 /// Where the volumes of a pod's claims may be used.
-fn volumes<'a>(graph: &'a Graph, spec: &PodSpec) -> Vec<(String, String, &'a NodeSelector)> {
-    let claims = spec.volumes.iter().flatten().filter_map(|v| v.persistent_volume_claim.as_ref());
-    let found = claims.filter_map(|source| {
-        let claim = graph.claims.iter().find(|claim| name(&claim.metadata) == source.claim_name)?;
+fn volumes<'a>(graph: &'a Graph, pod: &Member) -> Vec<(String, String, &'a NodeSelector)> {
+    let claims = shape::claims(graph.workload(&pod.workload), pod);
+    let found = claims.into_iter().filter_map(|wanted| {
+        let claim = graph.claims.iter().find(|claim| name(&claim.metadata) == wanted)?;
         let volume = claim.spec.as_ref()?.volume_name.as_deref().filter(|name| !name.is_empty())?;
         let object = graph.cluster.volumes.iter().find(|known| name(&known.metadata) == volume)?;
         let selector = object.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
-        Some((source.claim_name.clone(), volume.to_owned(), selector))
+        Some((wanted, volume.to_owned(), selector))
     });
     found.collect()
 }
@@ -91,13 +91,56 @@ pub(super) fn unheard(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
     }
 }
 
+/// DaemonSets that run nowhere, because their selector asks for a label that no node has. Labels with a domain belong to
+/// systems that find out what a node is; that no node is such a one is no fault, unless the value is a slip.
+pub(super) fn nowhere(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    let nodes = &graph.cluster.nodes;
+    if !graph.knows("Node") || nodes.is_empty() {
+        return;
+    }
+    for workload in graph.workloads.iter().filter(|w| w.object.kind == "DaemonSet" && w.desired == 0 && !w.paused) {
+        let wanted = workload.spec.node_selector.iter().flatten();
+        let missing = wanted.filter_map(|(key, value)| {
+            let values: BTreeSet<&str> =
+                nodes.iter().filter_map(|node| node.labels.get(key)).map(String::as_str).collect();
+            let near = nearest(value, values.iter().copied()).map(str::to_owned);
+            (!values.contains(value.as_str()) && (near.is_some() || !key.contains('/'))).then_some((key, value, near))
+        });
+        let Some((key, value, near)) = missing.into_iter().next() else { continue };
+        let hint = near.map(|near| format!("; did you mean {key}={near}?")).unwrap_or_default();
+        let statement = format!(
+            "{} runs nowhere: its nodeSelector asks for {key}={value}, which matches no node{hint}",
+            who(&workload.object)
+        );
+        let path = format!("{}.nodeSelector", workload.spec_path);
+        let root = proven(
+            cause(
+                &workload.object,
+                CauseClass::UnsatisfiableConstraints,
+                &path,
+                &format!("{key}={value}"),
+                statement,
+                0.9,
+            ),
+            vec![
+                fact(&workload.object, &path, format!("{key}={value}"), "only nodes with this label get a pod"),
+                fact(&workload.object, "status.desiredNumberScheduled", "0", "no node is to have one"),
+            ],
+        );
+        out.push(Finding {
+            recommendations: vec!["Correct the nodeSelector, or label the nodes that are meant.".into()],
+            hold: 15,
+            ..finding(Rule::Unschedulable, Standing::Outage, Severity::Medium, &workload.object, root)
+        });
+    }
+}
+
 /// Why the pods of a workload have no node; once for each workload.
 pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
     if !graph.knows("Node") || graph.cluster.nodes.is_empty() {
         return;
     }
-    let waiting =
-        |pod: &&crate::graph::Member| pod.node.as_deref().is_none_or(str::is_empty) && pod.terminating.is_none();
+    let waiting = |pod: &&Member| pod.node.as_deref().is_none_or(str::is_empty) && pod.terminating.is_none();
     if !graph.pods.iter().any(|pod| waiting(&pod)) {
         return;
     }
@@ -119,7 +162,7 @@ pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) 
         {
             continue;
         }
-        world.volumes = volumes(graph, &pod.spec);
+        world.volumes = volumes(graph, pod);
         let who = who(&pod.workload);
         let prefix = paths.get(&(pod.workload.kind.as_str(), pod.workload.name.as_str())).copied().unwrap_or("spec");
         let wanted = Wanted { who: &who, prefix, spec: &pod.spec, labels: &pod.labels };

@@ -299,3 +299,28 @@ fn gates_hold_a_pod_on_purpose_and_many_are_judged_once() {
     assert!(finding.cause.statement.len() < 300 && finding.cause.proof.len() <= 12, "{}", finding.cause.statement);
     assert!(start.elapsed() < std::time::Duration::from_secs(2), "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_daemon_set_that_runs_nowhere() {
+    let set = |key: &str, value: &str, desired: i32| {
+        let mut graph = graph(&format!(
+            "apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: agent}}
+spec: {{selector: {{}}, template: {{spec: {{nodeSelector: {{{key}: {value}}}, containers: [{{name: a}}]}}}}}}
+status: {{currentNumberScheduled: 0, desiredNumberScheduled: {desired}, numberMisscheduled: 0, numberReady: 0}}
+"
+        ));
+        let node = node("n1", json!({"kubernetes.io/os": "linux", "rack": "front"}), |_| {});
+        graph.cluster = Arc::new(crate::graph::Surroundings { nodes: vec![node], ..(*graph.cluster).clone() });
+        on(nowhere, &graph)
+    };
+    says(
+        &set("rack", "back", 0)[0],
+        &["DaemonSet agent runs nowhere: its nodeSelector asks for rack=back, which matches no node"],
+    );
+    says(&set("kubernetes.io/os", "linus", 0)[0], &["did you mean kubernetes.io/os=linux?"]);
+    assert!(set("kubernetes.io/os", "windows", 0).is_empty(), "there is no such node here, and that is all");
+    assert!(set("nvidia.com/gpu.present", "'true'", 0).is_empty());
+    assert!(set("rack", "front", 1).is_empty());
+}

@@ -11,11 +11,11 @@ use api::shared::{CauseClass, ObjectRef, Severity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobCondition};
 
-use super::shape::{ago, finding, not, proven, telling, who};
+use super::shape::{self, ago, finding, not, proven, telling, who};
 use super::{cause, fact};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
-use crate::graph::{Finding, Graph, Standing, Touch};
+use crate::graph::{Finding, Graph, Standing, Touch, Workload};
 use cron::Schedule;
 
 /// What the controller may take to start a Job.
@@ -225,11 +225,12 @@ fn blocked(object: &ObjectRef, job: &Job, due: &str, now: Timestamp) -> Finding 
     }
 }
 
-/// Jobs that have failed, one finding for each Job or for the CronJob that made it.
+/// Jobs that have failed, one finding for each Job or for the CronJob that made it. It is the Job itself that tells of its
+/// failure; this explains it by what the Job says.
 pub(super) fn jobs(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
     let made = by_maker(graph);
     for job in graph.jobs.iter().filter(|job| maker(job).is_none()) {
-        out.extend(failed(graph, job, &of_job(job), now));
+        out.extend(failed(job, &of_job(job), now));
     }
     for cron in &graph.cron_jobs {
         let own = made.get(name(&cron.metadata)).map(Vec::as_slice).unwrap_or_default();
@@ -240,11 +241,11 @@ pub(super) fn jobs(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         if success.is_some_and(|success| ended(&newest).is_some_and(|ended| success >= ended)) {
             continue;
         }
-        out.extend(failed(graph, newest, &of_cron(cron), now));
+        out.extend(failed(newest, &of_cron(cron), now));
     }
 }
 
-fn failed(graph: &Graph, job: &Job, about: &ObjectRef, now: Timestamp) -> Option<Finding> {
+fn failed(job: &Job, about: &ObjectRef, now: Timestamp) -> Option<Finding> {
     let condition = condition(job, "Failed")?;
     let when = at(condition)?;
     if ago(when, now) > HISTORY || job.metadata.deletion_timestamp.is_some() {
@@ -297,10 +298,6 @@ fn failed(graph: &Graph, job: &Job, about: &ObjectRef, now: Timestamp) -> Option
             fact(&object, "status.failed", count.to_string(), "so many pods failed"),
         ],
     );
-    // Its own pods say more, where they were looked at.
-    let troubled =
-        graph.workload(&object).is_some_and(|w| w.troubled) || graph.workload(about).is_some_and(|w| w.troubled);
-    let standing = if troubled { Standing::Suspect } else { Standing::Outage };
     Some(Finding {
         concerns: vec![about.clone()],
         words: telling([object.name.clone()]),
@@ -308,6 +305,64 @@ fn failed(graph: &Graph, job: &Job, about: &ObjectRef, now: Timestamp) -> Option
             "Look at the logs of the pods of Job {}; a failed Job does not start again by itself.",
             object.name
         )],
-        ..finding(Rule::JobFailed, standing, Severity::High, about, cause)
+        ..finding(Rule::JobFailed, Standing::Suspect, Severity::High, about, cause)
     })
+}
+
+/// A helper that is given this long to end after the work.
+const HELPER: i64 = 30;
+
+/// Jobs that cannot end: the first container, which does the work, has ended well, and another one of the pod runs on.
+pub(super) fn lingering(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    let known = shape::workloads(graph);
+    for pod in graph.pods.iter().filter(|pod| !pod.ended.is_empty() && pod.terminating.is_none()) {
+        let kind = pod.workload.kind.as_str();
+        let Some(workload) = known.get(&(kind, pod.workload.name.as_str())) else { continue };
+        let Some(work) = workload.spec.containers.first() else { continue };
+        let mut others = pod.spec.containers.iter().filter(|container| !pod.ended.contains(&container.name));
+        let (Some(helper), true) = (others.next(), matches!(kind, "Job" | "CronJob")) else { continue };
+        if !pod.ended.contains(&work.name) {
+            continue;
+        }
+        let at = workload.spec.containers.iter().position(|container| container.name == helper.name);
+        let path = at.map_or_else(|| "containers".to_owned(), |at| format!("containers[{at}]"));
+        let path = format!("{}.{path}", workload.spec_path);
+        let statement = format!(
+            "{} cannot complete: container {} has done its work and ended, and its sidecar {} still runs and keeps the pod alive",
+            who(&workload.object),
+            work.name,
+            helper.name
+        );
+        let root = proven(
+            cause(&workload.object, CauseClass::JobMisconfigured, &path, &helper.name, statement, 0.9),
+            vec![
+                fact(
+                    &pod.object,
+                    &format!("status.containerStatuses[{}].state", work.name),
+                    "terminated, exit code 0",
+                    "the work is done",
+                ),
+                fact(
+                    &pod.object,
+                    &format!("status.containerStatuses[{}].state", helper.name),
+                    "running",
+                    "a pod ends only when all of its containers do",
+                ),
+            ],
+        );
+        out.push(Finding {
+            concerns: vec![workload.object.clone()],
+            recommendations: vec![format!(
+                "Move {} to initContainers with restartPolicy Always, so that it ends with the work, or let it end by itself.",
+                helper.name
+            )],
+            hold: HELPER,
+            ..finding(Rule::JobFailed, outage(workload), Severity::Medium, &workload.object, root)
+        });
+    }
+}
+
+/// An outage, unless the workload speaks for itself.
+fn outage(workload: &Workload) -> Standing {
+    if workload.troubled { Standing::Suspect } else { Standing::Outage }
 }

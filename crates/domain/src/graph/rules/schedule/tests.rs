@@ -118,11 +118,11 @@ fn jobs_that_have_failed() {
     };
     let recent = "2026-11-25T09:55:00Z";
     let finding = one(jobs, &job("load", false, "backoffLimit: 2, ", &failed("BackoffLimitExceeded", recent)));
-    is(&finding, "Job/load", "spec.backoffLimit", "2", Standing::Outage);
+    is(&finding, "Job/load", "spec.backoffLimit", "2", Standing::Suspect);
     says(&finding, &["Job load has failed (BackoffLimitExceeded): 3 of its pods failed, and its backoffLimit is 2"]);
     assert_eq!((finding.rule, finding.about.name.as_str()), (Rule::JobFailed, "load"));
     let finding = one(jobs, &job("load", false, "activeDeadlineSeconds: 30, ", &failed("DeadlineExceeded", recent)));
-    is(&finding, "Job/load", "spec.activeDeadlineSeconds", "30", Standing::Outage);
+    is(&finding, "Job/load", "spec.activeDeadlineSeconds", "30", Standing::Suspect);
     says(
         &one(jobs, &job("load", false, "", &failed("PodFailurePolicy", recent))),
         &["its podFailurePolicy ended it: it is so"],
@@ -157,4 +157,38 @@ fn a_run_of_a_cron_job_that_failed() {
     // Several failures are one.
     let older = job("backup-1", true, "", &failed("2026-11-25T08:05:00Z"));
     assert_eq!(one(jobs, &(hourly("") + &older + &run)).cause.object.name, "backup-2");
+}
+
+#[test]
+fn a_helper_that_keeps_a_job_alive() {
+    let text = |ended: &str| {
+        format!(
+            "{}---
+apiVersion: v1
+kind: Pod
+metadata: {{name: load-1, ownerReferences: [{{apiVersion: batch/v1, kind: Job, name: load, uid: u, controller: true}}]}}
+spec: {{restartPolicy: Never, containers: [{{name: main}}, {{name: proxy}}]}}
+status: {{phase: Running, containerStatuses: [{{name: {ended}, image: a, imageID: a, ready: false, restartCount: 0, state: {{terminated: {{exitCode: 0}}}}}}]}}
+",
+            job("load", false, "", "active: 1")
+        )
+    };
+    let finding = one(lingering, &text("main"));
+    is(&finding, "Job/load", "spec.template.spec.containers[1]", "proxy", Standing::Outage);
+    says(
+        &finding,
+        &["container main has done its work and ended, and its sidecar proxy still runs and keeps the pod alive"],
+    );
+    assert_eq!(finding.hold, 30);
+    // What only prepares may end before the work does.
+    silent(lingering, &text("proxy"));
+    silent(lingering, &text("main").replace("exitCode: 0", "exitCode: 1"));
+    silent(lingering, &text("main").replace("restartPolicy: Never", "restartPolicy: Always"));
+    silent(
+        lingering,
+        &text("main").replace(
+            "spec: {restartPolicy: Never, containers: [{name: main}, {name: proxy}]}",
+            "spec: {restartPolicy: Never, containers: [{name: main}]}",
+        ),
+    );
 }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
 
-use super::shape::{ago, finding, not, proven, telling};
+use super::shape::{self, ago, finding, not, proven, telling};
 use super::{cause, fact, meant};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
@@ -43,20 +43,19 @@ impl<'a> Users<'a> {
     fn of(graph: &'a Graph) -> Self {
         let mut workloads: BTreeMap<String, Vec<ObjectRef>> = BTreeMap::new();
         let mut pods: BTreeMap<String, Vec<&Member>> = BTreeMap::new();
-        let claims = |spec: &k8s_openapi::api::core::v1::PodSpec| {
-            let sources = spec.volumes.iter().flatten().filter_map(|v| v.persistent_volume_claim.as_ref());
-            sources.map(|source| source.claim_name.clone()).collect::<BTreeSet<_>>()
-        };
         for workload in &graph.workloads {
-            for claim in claims(&workload.spec) {
+            let sources = workload.spec.volumes.iter().flatten().filter_map(|v| v.persistent_volume_claim.as_ref());
+            for claim in sources.map(|source| source.claim_name.clone()).collect::<BTreeSet<_>>() {
                 workloads.entry(claim).or_default().push(workload.object.clone());
             }
         }
+        let known = shape::workloads(graph);
         for pod in graph.pods.iter().filter(|pod| pod.terminating.is_none()) {
-            for claim in claims(&pod.spec) {
-                let known = workloads.entry(claim.clone()).or_default();
-                if !known.contains(&pod.workload) {
-                    known.push(pod.workload.clone());
+            let workload = known.get(&(pod.workload.kind.as_str(), pod.workload.name.as_str())).copied();
+            for claim in shape::claims(workload, pod) {
+                let users = workloads.entry(claim.clone()).or_default();
+                if !users.contains(&pod.workload) {
+                    users.push(pod.workload.clone());
                 }
                 pods.entry(claim).or_default().push(pod);
             }

@@ -206,3 +206,25 @@ fn odd_claims_are_no_trouble() {
     let finding = one(storage, &(claim("storageClassName: ''") + &many));
     assert!(finding.cause.statement.len() < 300 && finding.cause.proof.len() < 8);
 }
+
+#[test]
+fn claims_that_a_stateful_set_makes() {
+    let set = "---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db}]}}
+  volumeClaimTemplates: [{metadata: {name: data}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db-0, ownerReferences: [{apiVersion: apps/v1, kind: StatefulSet, name: db, uid: u, controller: true}]}
+spec: {containers: [{name: db}]}
+";
+    let finding =
+        one(storage, &(claim("storageClassName: bronz").replace("{name: data,", "{name: data-db-0,") + CLASSES + set));
+    assert_eq!((finding.concerns.len(), finding.concerns[0].kind.as_str()), (1, "StatefulSet"));
+}

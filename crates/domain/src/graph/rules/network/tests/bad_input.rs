@@ -179,6 +179,7 @@ fn a_large_namespace_costs_little() {
             ready: true,
             terminating: None,
             finalizers: Vec::new(),
+            ended: Vec::new(),
             spec: workload.spec.clone(),
         });
     }
