@@ -14,6 +14,7 @@ mod gap;
 mod gateway;
 mod index;
 mod ingress;
+mod local;
 mod names;
 mod needs;
 mod offer;
@@ -21,6 +22,7 @@ mod place;
 mod policy;
 mod ports;
 mod reach;
+mod rest;
 mod selection;
 mod settings;
 mod solver;
@@ -28,6 +30,7 @@ mod stateful;
 mod tls;
 mod uses;
 mod wanted;
+mod wide;
 
 use api::shared::{ObjectRef, Proof, RootCause, RuledOut, Severity};
 use jiff::Timestamp;
@@ -50,6 +53,7 @@ pub(super) fn findings(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
     if graph.knows("Service") {
         selection::examine(&index, out);
         ports::examine(&index, out);
+        local::examine(&index, out);
         stateful::examine(&index, out);
         external::examine(&index, out);
         dependency::examine(&index, out);

@@ -1,6 +1,4 @@
-//! Ports of Services that the containers behind them do not have, and traffic that must stay on a node.
-
-use std::collections::BTreeSet;
+//! Ports of Services that the containers behind them do not have.
 
 use api::shared::{CauseClass, ObjectRef};
 use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, Probe, ServicePort};
@@ -8,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact};
-use super::index::{Front, Index, same};
+use super::index::{Front, Index};
 use super::needs::{Need, later};
 use super::{called, clip, concerned, finding, names, needed, offer};
 use crate::detection::Rule;
@@ -32,7 +30,6 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
                 out.extend(target(index, front, &behind, at, port));
             }
         }
-        out.extend(local(index, front));
     }
 }
 
@@ -300,52 +297,4 @@ fn explain(
 
 fn ports_text(spec: &PodSpec, shown: &str) -> String {
     if ports(spec).count() == 1 { shown.to_owned() } else { declared(spec) }
-}
-
-/// Traffic that must stay on the node, where a node has clients and no pod of the Service.
-fn local(index: &Index, front: &Front) -> Option<Finding> {
-    let spec = front.service.spec.as_ref()?;
-    if spec.internal_traffic_policy.as_deref() != Some("Local") || front.pods.is_empty() {
-        return None;
-    }
-    let object = of_service(front.service);
-    let serving: BTreeSet<&str> =
-        front.pods.iter().filter(|pod| pod.ready).filter_map(|pod| pod.node.as_deref()).collect();
-    if serving.is_empty() {
-        return None;
-    }
-    let clients: Vec<&Need> =
-        index.needs(&object.name).iter().filter(|need| need.client.is_some() && need.plain).collect();
-    let (need, pod, node) = clients.iter().find_map(|need| {
-        let mut pods = index.graph.pods.iter().filter(|pod| pod.terminating.is_none() && same(&pod.workload, &need.by));
-        let pod = pods.find(|pod| pod.node.as_deref().is_some_and(|node| !serving.contains(node)))?;
-        Some((*need, pod, pod.node.as_deref()?))
-    })?;
-    let statement = format!(
-        "Service {} has internalTrafficPolicy Local and no ready pod on node {node}, so {} is cut off there; did you mean Cluster?",
-        object.name,
-        need.who()
-    );
-    let mut cause =
-        cause(&object, CauseClass::ServiceMisconfigured, "spec.internalTrafficPolicy", "Local", statement, 0.9);
-    cause.proof = needed([need]);
-    cause.proof.push(fact(&pod.object, "spec.nodeName", node, "the client runs here"));
-    let nodes = serving.iter().copied().take(8).collect::<Vec<_>>().join(", ");
-    cause.proof.push(fact(
-        &object,
-        "spec.internalTrafficPolicy",
-        "Local",
-        "a node sends requests to pods of its own only",
-    ));
-    cause.proof.push(fact(&object, "endpoints", nodes, "ready pods are on these nodes"));
-    Some(Finding {
-        concerns: concerned(clients.iter().copied()),
-        words: super::dependency::words(&object.name, &clients),
-        recommendations: vec![
-            "Set internalTrafficPolicy to Cluster, or run a pod of the Service on every node with clients.".into(),
-        ],
-        // Pods come and go on nodes.
-        hold: 30,
-        ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
-    })
 }

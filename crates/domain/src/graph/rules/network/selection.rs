@@ -1,19 +1,21 @@
-//! Services whose selector leads nowhere, or too far, and Services whose workloads are scaled to zero.
+//! Services whose selector leads nowhere.
+//!
+//! What does not live here: selectors that lead too far (`wide`), workloads at rest (`rest`).
 
 use std::collections::BTreeMap;
 
 use api::shared::{CauseClass, ObjectRef, Severity};
-use k8s_openapi::api::core::v1::{PodSpec, Service};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::core::v1::Service;
 
 use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact};
 use super::dependency::{APP, slip};
-use super::index::{Front, Index, selector};
+use super::index::{Index, selector};
 use super::needs::{Need, edited, later};
 use super::{called, clip, concerned, finding, needed, ruled_out, somebody};
+use super::{rest, wide};
 use crate::detection::Rule;
-use crate::graph::query::{has_all, nearest, of_service, ports};
+use crate::graph::query::{has_all, nearest, of_service};
 use crate::graph::{Touch, selects};
 
 /// Seconds that a Service may be without pods that was never changed and that nobody needs.
@@ -43,8 +45,8 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         if front.workloads.is_empty() && front.pods.is_empty() {
             out.push(nothing(index, front.service, wanted));
         } else {
-            out.extend(at_rest(index, front));
-            out.extend(too_much(front, wanted));
+            out.extend(rest::at_rest(index, front));
+            out.extend(wide::too_much(front, wanted));
         }
     }
 }
@@ -108,7 +110,7 @@ fn given(index: &Index, wanted: &BTreeMap<String, String>) -> bool {
 }
 
 /// A selector in words.
-fn shown(labels: &BTreeMap<String, String>) -> String {
+pub(super) fn shown(labels: &BTreeMap<String, String>) -> String {
     clip(&labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","), 100)
 }
 
@@ -246,108 +248,4 @@ fn is_named(workload: &Workload, service: &str) -> bool {
 
 fn is_near(want: &str, found: &str) -> bool {
     slip(want, found) || nearest(want, [found]).is_some()
-}
-
-/// Everything behind a Service is scaled to zero.
-fn at_rest(index: &Index, front: &Front) -> Option<Finding> {
-    let stays = |w: &&&Workload| matches!(w.object.kind.as_str(), "Deployment" | "StatefulSet" | "ReplicaSet");
-    let first = front.workloads.iter().find(stays)?;
-    if !front.pods.is_empty() || front.workloads.iter().any(|workload| workload.desired != 0 || !stays(&workload)) {
-        return None;
-    }
-    if by_event(index, &first.object.name) {
-        return None;
-    }
-    let object = of_service(front.service);
-    let needs: Vec<&Need> = index.needs(&object.name).iter().collect();
-    let needed_by: Vec<&Need> = needs.iter().copied().filter(|need| need.plain && !need.spare).collect();
-    let standing = if needed_by.is_empty() { Standing::Suspect } else { Standing::Outage };
-    let who = if needed_by.is_empty() { String::new() } else { format!(", which {} needs,", somebody(&needed_by)) };
-    let statement = format!(
-        "{} is scaled to zero (spec.replicas: 0), so Service {}{who} has no pods",
-        called(&first.object),
-        object.name
-    );
-    let mut cause = cause(&first.object, CauseClass::ScaledToZero, "spec.replicas", "0", statement, 0.93);
-    cause.proof = needed(needed_by.iter().copied());
-    cause.proof.push(fact(
-        &object,
-        "spec.selector",
-        shown(selector(front.service)?),
-        "it selects pods of this workload only",
-    ));
-    cause.proof.push(fact(&first.object, "spec.replicas", "0", "no pod is wanted"));
-    let mut concerns: Vec<ObjectRef> = front.workloads.iter().map(|workload| workload.object.clone()).collect();
-    concerns.extend(concerned(needs.iter().copied()));
-    Some(Finding {
-        concerns,
-        words: super::dependency::words(&object.name, &needs),
-        recommendations: vec![format!(
-            "Scale {} up, or let nobody need Service {}.",
-            called(&first.object),
-            object.name
-        )],
-        ..finding(Rule::ScaledToZero, standing, &object, cause)
-    })
-}
-
-/// Whether something else scales a workload by events, from zero.
-fn by_event(index: &Index, workload: &str) -> bool {
-    index.graph.others.iter().any(|object| {
-        let kind = object.get("kind").and_then(serde_json::Value::as_str).unwrap_or_default();
-        let target = object.pointer("/spec/scaleTargetRef/name").and_then(serde_json::Value::as_str);
-        matches!(kind, "ScaledObject" | "HTTPScaledObject") && target == Some(workload)
-    })
-}
-
-/// A Service leads to pods of several workloads, some of which do not serve its port.
-fn too_much(front: &Front, wanted: &BTreeMap<String, String>) -> Option<Finding> {
-    let ready = |workload: &&&Workload| {
-        !matches!(workload.object.kind.as_str(), "Job" | "CronJob")
-            && front.pods.iter().any(|pod| pod.ready && super::index::same(&pod.workload, &workload.object))
-    };
-    let behind: Vec<&&Workload> = front.workloads.iter().filter(ready).collect();
-    let (_, [_, ..]) = behind.split_first()? else { return None };
-    for (at, port) in super::offer::list(front.service).iter().enumerate() {
-        let number = match &port.target_port {
-            Some(IntOrString::Int(number)) if *number != 0 => *number,
-            None | Some(IntOrString::Int(_)) => port.port,
-            // Pods without a port of that name are no endpoints of it.
-            Some(IntOrString::String(_)) => continue,
-        };
-        let serves = |spec: &PodSpec| ports(spec).any(|(_, declared)| declared.container_port == number);
-        let declares = |spec: &PodSpec| spec.containers.iter().all(|c| c.ports.as_ref().is_some_and(|p| !p.is_empty()));
-        let right = behind.iter().find(|workload| serves(&workload.spec));
-        let deaf = |w: &&&&Workload| declares(&w.spec) && !serves(&w.spec) && !super::ports::hinted(&w.spec, number);
-        let Some((right, stranger)) = right.zip(behind.iter().find(deaf)) else { continue };
-        let object = of_service(front.service);
-        let statement = format!(
-            "Service {} selects too much: {} matches pods of {} and of {}, which do not serve port {number}",
-            object.name,
-            shown(wanted),
-            called(&right.object),
-            called(&stranger.object)
-        );
-        let path = match wanted.iter().next() {
-            Some((key, _)) if wanted.len() == 1 => format!("spec.selector.{key}"),
-            _ => "spec.selector".to_owned(),
-        };
-        let mut cause = cause(&object, CauseClass::ServiceMisconfigured, &path, &shown(wanted), statement, 0.85);
-        cause.proof = vec![
-            fact(&object, "spec.selector", shown(wanted), "it matches ready pods of both workloads"),
-            fact(&object, &format!("spec.ports[{at}].targetPort"), number.to_string(), "requests go to this port"),
-            fact(&right.object, "ports", super::ports::declared(&right.spec), "it declares this port"),
-            fact(&stranger.object, "ports", super::ports::declared(&stranger.spec), "it declares others only"),
-        ];
-        return Some(Finding {
-            concerns: vec![right.object.clone(), stranger.object.clone()],
-            words: vec![object.name.clone(), number.to_string()],
-            recommendations: vec![format!(
-                "Add a label to the selector that only pods of {} have.",
-                called(&right.object)
-            )],
-            ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
-        });
-    }
-    None
 }

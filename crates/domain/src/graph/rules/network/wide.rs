@@ -1,0 +1,67 @@
+//! Services whose selector takes in pods that do not serve their port.
+
+use std::collections::BTreeMap;
+
+use api::shared::CauseClass;
+use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::super::super::{Finding, Standing, Workload};
+use super::super::{cause, fact};
+use super::index::Front;
+use super::selection::shown;
+use super::{called, finding};
+use crate::detection::Rule;
+use crate::graph::query::{of_service, ports};
+
+/// A Service leads to pods of several workloads, some of which do not serve its port.
+pub(super) fn too_much(front: &Front, wanted: &BTreeMap<String, String>) -> Option<Finding> {
+    let ready = |workload: &&&Workload| {
+        !matches!(workload.object.kind.as_str(), "Job" | "CronJob")
+            && front.pods.iter().any(|pod| pod.ready && super::index::same(&pod.workload, &workload.object))
+    };
+    let behind: Vec<&&Workload> = front.workloads.iter().filter(ready).collect();
+    let (_, [_, ..]) = behind.split_first()? else { return None };
+    for (at, port) in super::offer::list(front.service).iter().enumerate() {
+        let number = match &port.target_port {
+            Some(IntOrString::Int(number)) if *number != 0 => *number,
+            None | Some(IntOrString::Int(_)) => port.port,
+            // Pods without a port of that name are no endpoints of it.
+            Some(IntOrString::String(_)) => continue,
+        };
+        let serves = |spec: &PodSpec| ports(spec).any(|(_, declared)| declared.container_port == number);
+        let declares = |spec: &PodSpec| spec.containers.iter().all(|c| c.ports.as_ref().is_some_and(|p| !p.is_empty()));
+        let right = behind.iter().find(|workload| serves(&workload.spec));
+        let deaf = |w: &&&&Workload| declares(&w.spec) && !serves(&w.spec) && !super::ports::hinted(&w.spec, number);
+        let Some((right, stranger)) = right.zip(behind.iter().find(deaf)) else { continue };
+        let object = of_service(front.service);
+        let statement = format!(
+            "Service {} selects too much: {} matches pods of {} and of {}, which do not serve port {number}",
+            object.name,
+            shown(wanted),
+            called(&right.object),
+            called(&stranger.object)
+        );
+        let path = match wanted.iter().next() {
+            Some((key, _)) if wanted.len() == 1 => format!("spec.selector.{key}"),
+            _ => "spec.selector".to_owned(),
+        };
+        let mut cause = cause(&object, CauseClass::ServiceMisconfigured, &path, &shown(wanted), statement, 0.85);
+        cause.proof = vec![
+            fact(&object, "spec.selector", shown(wanted), "it matches ready pods of both workloads"),
+            fact(&object, &format!("spec.ports[{at}].targetPort"), number.to_string(), "requests go to this port"),
+            fact(&right.object, "ports", super::ports::declared(&right.spec), "it declares this port"),
+            fact(&stranger.object, "ports", super::ports::declared(&stranger.spec), "it declares others only"),
+        ];
+        return Some(Finding {
+            concerns: vec![right.object.clone(), stranger.object.clone()],
+            words: vec![object.name.clone(), number.to_string()],
+            recommendations: vec![format!(
+                "Add a label to the selector that only pods of {} have.",
+                called(&right.object)
+            )],
+            ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
+        });
+    }
+    None
+}
