@@ -3,7 +3,7 @@
 set -euo pipefail
 k() { kubectl -n "${NS}" "$@"; }
 
-pod=$(k get pods -l app=gauge -o name | head -n 1)
+pod=$(k get pods -l app=gauge -o jsonpath='{.items[0].metadata.name}')
 k exec "$pod" -- touch /tmp/busy
 sleep 6
 k exec "$pod" -- rm /tmp/busy

@@ -14,6 +14,8 @@ const NOT_READY_HOLD: SignedDuration = SignedDuration::from_secs(20);
 const PRESSURE_HOLD: SignedDuration = SignedDuration::from_secs(20);
 /// A new node becomes ready when its network is set up.
 const NEW_NODE_HOLD: SignedDuration = SignedDuration::from_secs(120);
+/// A change to not ready this soon after a node was made is part of its joining.
+const JOINING: SignedDuration = SignedDuration::from_secs(10);
 /// A cordoned node that goes away is most likely being restarted on purpose.
 const CORDONED_HOLD: SignedDuration = SignedDuration::from_mins(5);
 
@@ -57,7 +59,9 @@ fn not_ready(node: &Node, condition: &NodeCondition, now: Timestamp, out: &mut F
     let created = anchor(node.metadata.creation_timestamp.as_ref(), now);
     let cordoned = node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or_default();
     let hold = if cordoned { CORDONED_HOLD } else { NOT_READY_HOLD };
-    if !out.held(since, hold, now) || !out.held(created, NEW_NODE_HOLD, now) {
+    // A node begins as not ready: one that changed to it later was ready before, however new it is.
+    let settled = since.duration_since(created) > JOINING;
+    if !out.held(since, hold, now) || (!settled && !out.held(created, NEW_NODE_HOLD, now)) {
         return;
     }
     let text = format!("node {} is not ready: {}", name(node), clip(condition.message.as_deref().unwrap_or_default()));
