@@ -8,6 +8,7 @@ mod collapse;
 mod container;
 mod evicted;
 mod exits;
+mod gate;
 mod init;
 mod job;
 mod node;

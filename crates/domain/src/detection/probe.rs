@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerPort, ContainerStatus, Prob
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::pod::{clip, event_seen, status_seen, symptom};
-use super::{EventNote, FRESH, Findings, PodView, Rule, WorkloadView, anchor};
+use super::{EventNote, FRESH, Findings, PodView, Rule, WorkloadView, anchor, gate};
 
 /// A pod that served may be away this long.
 const LOST_HOLD: SignedDuration = SignedDuration::from_secs(30);
@@ -91,7 +91,8 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &
     let Some(condition) = pod.condition("Ready") else { return };
     for (init, status) in pod.statuses() {
         let Some(running) = status.state.as_ref().and_then(|s| s.running.as_ref()) else { continue };
-        if init || status.ready {
+        let sidecar = || pod.container(&status.name).is_some_and(|c| c.restart_policy.as_deref() == Some("Always"));
+        if status.ready || (init && !sidecar()) {
             continue;
         }
         let started = anchor(running.started_at.as_ref(), now);
@@ -105,6 +106,7 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &
         }
         return;
     }
+    gate::examine(view, pod, now, out);
 }
 
 fn unhealthy<'a>(pod: &'a PodView, container: &str, probe: &str) -> Option<&'a EventNote> {

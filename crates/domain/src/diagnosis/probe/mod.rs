@@ -57,6 +57,9 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let container = evidence.container();
     let kind = if evidence.symptom.rule == Rule::LivenessFailing { "liveness" } else { "readiness" };
     let of = |c: &Container| if kind == "liveness" { c.liveness_probe.clone() } else { c.readiness_probe.clone() };
+    if let Some(conclusion) = gate(evidence) {
+        return conclusion;
+    }
     let found = evidence.spec().and_then(|(spec, _)| find(spec, container));
     let Some(probe) = found.and_then(of) else {
         let mut conclusion = without_probe(evidence, &reading);
@@ -108,6 +111,35 @@ fn of_application(
         conclusion.cause.proof.extend(evidence.log_proof(entry));
     }
     conclusion
+}
+
+/// A readiness gate that nobody opens.
+fn gate(evidence: &Evidence) -> Option<Conclusion> {
+    let name = evidence.symptom.value.strip_prefix("readiness gate ")?.strip_suffix(" is not true")?;
+    let (spec, prefix) = evidence.spec()?;
+    let index = spec.readiness_gates.as_ref()?.iter().position(|gate| gate.condition_type == name)?;
+    let said = evidence.pod().and_then(|pod| pod.condition(name));
+    let why = match said {
+        None => "nobody has set this condition".to_owned(),
+        Some(condition) => {
+            let message = condition.message.as_deref().or(condition.reason.as_deref()).unwrap_or_default();
+            format!("this condition is {} {}", condition.status, log::cut(message, 80)).trim_end().to_owned()
+        }
+    };
+    let statement = format!(
+        "Pods of {} never become ready although their containers are: readiness gate {name} waits, and {why}",
+        evidence.who()
+    );
+    let path = format!("{prefix}.readinessGates[{index}].conditionType");
+    let sure = if said.is_none() { 0.93 } else { 0.85 };
+    let mut cause =
+        cause(evidence, CauseClass::BadConfiguration, Some(path.clone()), Some(name.to_owned()), statement, sure);
+    cause.proof.push(fact(evidence.culprit(), &path, name, "a pod is ready only when this condition is true"));
+    cause.ruled_out.push(ruled_out("A container is not ready", "ContainersReady is true"));
+    let recommendations = vec![format!("Install what sets {name}, or take the gate out.")];
+    let mut conclusion = Conclusion { cause, candidates: Vec::new(), recommendations, log_lines: Vec::new() };
+    revision(evidence, true, &mut conclusion);
+    Some(conclusion)
 }
 
 /// The log leads to a field.

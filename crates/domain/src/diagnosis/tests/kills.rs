@@ -310,3 +310,25 @@ fn what_the_revision_changed_is_told_beside_the_probe_and_the_limit() {
     assert!(found.cause.path.as_deref().unwrap().ends_with("limits.memory"));
     proposes(&found, "RollbackDeployment", &[("toRevision", "1")]);
 }
+
+#[test]
+fn a_gate_that_nobody_opens() {
+    let gates = json!([{"conditionType": "lb.example.com/registered"}]);
+    let shut = json!([
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": at(0).to_string()},
+        {"type": "Ready", "status": "False", "lastTransitionTime": at(0).to_string()},
+        {"type": "ContainersReady", "status": "True", "lastTransitionTime": at(5).to_string()},
+    ]);
+    let p = || pod("new", "r2").set("/spec/readinessGates", gates.clone()).set("/status/conditions", shut.clone());
+    let mut v = revisions(container(), container(), [pod("old", "r1"), p()]);
+    let spec = json!({"spec": {"readinessGates": gates, "containers": [container()]}});
+    v.revisions[0].template = std::sync::Arc::new(serde_json::from_value(spec).unwrap());
+    assert_eq!(evaluate(&v, at(64)).symptoms, []);
+    let found = at_second(&evidence(v, 65), 65);
+    assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.readinessGates[0].conditionType"));
+    assert_eq!(
+        found.cause.statement,
+        "Pods of Deployment web never become ready although their containers are: readiness gate lb.example.com/registered waits, and nobody has set this condition"
+    );
+    proposes(&found, "RollbackDeployment", &[("toRevision", "1")]);
+}
