@@ -156,7 +156,7 @@ fn told<'g>(used: &Use<'g>, sure: bool, pod: bool) -> Need<'g> {
         client: Some(used.client),
         name_at: used.spot.clone(),
         port_at: port_at.unwrap_or_else(|| used.spot.clone()),
-        port_variable,
+        port_variable: port_variable.filter(|name| !name.is_empty()),
         edited: None,
         words: used.words(),
         variable: used.variable.trim_start_matches('-').to_owned(),

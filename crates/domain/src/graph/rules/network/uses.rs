@@ -107,14 +107,9 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
         for (container, path) in containers(client) {
             let variables = settings::variables(index, client, container, &path);
             let (flags, texts) = settings::command_line(client, container, &path, &variables);
-            let set: Vec<Raw> = settle(&variables).into_iter().chain(settle(&flags)).collect();
-            // What a script takes from a variable stands in the variable.
-            let told = |raw: &Raw| {
-                set.iter().any(|known| {
-                    known.mention.host == raw.mention.host && (known.port == raw.port || raw.port.is_none())
-                })
-            };
-            let read: Vec<Raw> = read(&texts).into_iter().filter(|raw| !told(raw)).collect();
+            let mut set: Vec<Raw> = settle(&variables).into_iter().chain(settle(&flags)).collect();
+            let mut read = read(&texts);
+            read.retain(|raw| !told(&mut set, raw));
             set.iter().chain(&read).for_each(&mut add);
         }
         for (map, items) in mounted(spec) {
@@ -131,6 +126,19 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
                 raws.iter().for_each(&mut add);
             }
         }
+    }
+    found
+}
+
+/// Whether an address in a script only repeats a variable. The script may add the port.
+fn told(set: &mut [Raw], raw: &Raw) -> bool {
+    let mut found = false;
+    for known in set.iter_mut().filter(|known| known.mention.host == raw.mention.host) {
+        if known.port.is_none() && raw.port.is_some() {
+            known.port = raw.port;
+            known.port_at = Some((String::new(), raw.spot.clone()));
+        }
+        found |= raw.port.is_none() || known.port == raw.port;
     }
     found
 }

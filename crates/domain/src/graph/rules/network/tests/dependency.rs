@@ -186,6 +186,21 @@ fn scripts_are_read_with_their_variables() {
     silent(&script("wget -qO- http://$WHERE:80/ && wget http://$NOWHERE:99/"));
     let found = quiet(&script("wget -qO- http://${WHERE}:81/"));
     assert!(found.iter().any(|f| f.cause.statement.contains("81")), "{}", said(&found));
+    // The variable has the host, and the script the port.
+    let host = |host: &str, port: u16| {
+        let env = format!("[{{name: CART_HOST, value: {host}}}]");
+        let line = format!("wget -qO- http://$CART_HOST:{port}/");
+        text.clone()
+            + &running(
+                "web",
+                &format!("containers:\n- name: main\n  image: i\n  command: [sh, -c, '{line}']\n  env: {env}"),
+            )
+    };
+    silent(&host("cart", 80));
+    assert_eq!(at(&outage(&host("cartt.shop.svc", 80))).2, "spec.template.spec.containers[0].env[0].value");
+    let found = outage(&host("cart", 81));
+    assert_eq!(at(&found).2, "spec.template.spec.containers[0].command[2]");
+    says(&found, &["CART_HOST=cart", "port 81", "did you mean 80?"]);
 }
 
 #[test]
