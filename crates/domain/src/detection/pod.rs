@@ -160,7 +160,10 @@ fn set_up(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findings
         return;
     };
     let missing = says_missing(&event.message);
-    let hold = if missing { REFERENCE_HOLD } else { SETUP_HOLD };
+    // A folder of the node that is not there does not appear by itself.
+    let definite = ["hostPath type check failed", "is not a directory", "does not exist"];
+    let definite = definite.iter().any(|text| event.message.contains(text));
+    let hold = if missing || definite { REFERENCE_HOLD } else { SETUP_HOLD };
     if !out.held(event.first.min(now), hold, now) {
         return;
     }

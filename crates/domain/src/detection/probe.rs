@@ -130,9 +130,15 @@ fn asks_wrongly(view: &WorkloadView, pod: &PodView, container: &Container, probe
     let client_error = message.contains("statuscode: 4");
     let declared = container.ports.as_deref().unwrap_or_default();
     let port = probe.http_get.as_ref().map(|h| &h.port).or(probe.tcp_socket.as_ref().map(|t| &t.port));
-    let undeclared = !declared.is_empty() && port.is_some_and(|p| !declared.iter().any(|d| same_port(p, d)));
-    let never = ["couldn't find port", "server gave HTTP response to HTTPS client"].iter().any(|m| message.contains(m));
-    never || (refused && (undeclared || differs)) || (client_error && differs)
+    let unknown = port.is_some_and(|p| !declared.iter().any(|d| same_port(p, d)));
+    let undeclared = !declared.is_empty() && unknown;
+    // A name that no port has can never be asked; a number may be served without being declared.
+    let nameless =
+        unknown && port.is_some_and(|p| matches!(p, IntOrString::String(name) if name.parse::<u16>().is_err()));
+    nameless
+        || message.contains("server gave HTTP response to HTTPS client")
+        || (refused && (undeclared || differs))
+        || (client_error && differs)
 }
 
 fn never(

@@ -329,3 +329,19 @@ fn words_are_whole() {
     assert!(names("lookup orders: x", "orders") && !names("lookup orders-db: x", "orders"));
     assert!(!mentions("a b", "b"));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+    /// Whatever a log says, reading it ends, stays small and gives text that can be shown.
+    #[test]
+    fn any_log_is_read(lines in proptest::collection::vec("(Caused by: |    at a.b(C.java:1)|Traceback \\(most recent call last\\):|  File \"/a.py\", line 1, in f|panic: |goroutine 1 \\[running\\]:|thread 'main' panicked at |Error: |\\{\"level\":\"error\",\"msg\":|level=error msg=\"|dial tcp |lookup |: connection refused|\t|\\}|é|\u{1b}\\[31m|\\PC){0,12}", 0..60)) {
+        let found = of_lines(&lines);
+        proptest::prop_assert!(found.entries.len() <= ENTRIES);
+        for entry in &found.entries {
+            proptest::prop_assert!(entry.text.chars().count() <= TEXT && !entry.text.chars().any(char::is_control));
+            proptest::prop_assert!(entry.quote().chars().count() < 250);
+        }
+        let _ = found.lines();
+    }
+}

@@ -69,7 +69,7 @@ pub(super) fn judge(
     let wished = asked(probe);
     let field = if probe.http_get.is_some() { "httpGet.port" } else { "tcpSocket.port" };
     if let (Some(wished), Some(container)) = (wished, container)
-        && (says("connection refused") || says("couldn't find port") || says("no such port") || says("unknown port"))
+        && (says("connection refused") || is_nameless(wished, container))
     {
         return port_verdict(wished, field, container, reading, &got);
     }
@@ -134,6 +134,13 @@ fn scheme(probe: &Probe, lower: &str) -> Option<Verdict> {
     })
 }
 
+/// Whether a probe asks a port by a name that no port of the container has.
+fn is_nameless(wished: &IntOrString, container: &Container) -> bool {
+    let declared = container.ports.as_deref().unwrap_or_default();
+    matches!(wished, IntOrString::String(name) if name.parse::<u16>().is_err())
+        && !declared.iter().any(|declared| same_port(wished, declared))
+}
+
 /// A probe that asks another host than its own pod.
 fn host(probe: &Probe, lower: &str, got: &str) -> Option<Verdict> {
     let http = probe.http_get.as_ref().and_then(|h| h.host.clone()).map(|host| ("httpGet.host", host));
@@ -157,7 +164,7 @@ fn port_verdict(
     let number = port(wished);
     let declared = container.ports.as_deref().unwrap_or_default();
     let is_declared = declared.iter().any(|d| same_port(wished, d));
-    if matches!(wished, IntOrString::String(_)) && !is_declared {
+    if is_nameless(wished, container) {
         let clause =
             format!("it names port {number}, which does not exist: the container declares {}", ports(container));
         return mismatch(field, number, clause, 0.9);

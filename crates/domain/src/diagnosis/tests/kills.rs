@@ -181,7 +181,7 @@ fn named_ports_other_hosts_and_grpc() {
     };
     let cause = of(
         json!({"httpGet": {"port": "htpp"}}),
-        "Readiness probe errored and resulted in unknown state: couldn't find port: htpp",
+        "Readiness probe errored and resulted in unknown state: strconv.Atoi: parsing \"htpp\": invalid syntax",
     );
     assert!(
         cause
