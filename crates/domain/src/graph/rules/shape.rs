@@ -116,7 +116,7 @@ pub(super) fn workloads(graph: &Graph) -> BTreeMap<(&str, &str), &Workload> {
     graph.workloads.iter().map(|w| ((w.object.kind.as_str(), w.object.name.as_str()), w)).collect()
 }
 
-/// Workloads that will start a pod again: not those at rest, scaled to zero or done.
+/// Workloads that will start a pod again, by kind and name: not those at rest, scaled to zero or done.
 pub(super) fn starting(graph: &Graph) -> impl Iterator<Item = &Workload> {
     let done: std::collections::BTreeSet<&str> = graph
         .jobs
@@ -129,7 +129,7 @@ pub(super) fn starting(graph: &Graph) -> impl Iterator<Item = &Workload> {
         .collect();
     let alone: std::collections::BTreeSet<&str> =
         graph.pods.iter().filter(|pod| pod.workload.kind == "Pod").map(|pod| pod.object.name.as_str()).collect();
-    graph.workloads.iter().filter(move |workload| {
+    let starts = |workload: &&Workload| {
         !workload.paused
             && match workload.object.kind.as_str() {
                 "CronJob" => true,
@@ -137,5 +137,9 @@ pub(super) fn starting(graph: &Graph) -> impl Iterator<Item = &Workload> {
                 "Job" => workload.desired > 0 && !done.contains(workload.object.name.as_str()),
                 _ => workload.desired > 0,
             }
-    })
+    };
+    let mut found: Vec<&Workload> = graph.workloads.iter().filter(starts).collect();
+    // Caches have no order; what several workloads share is told of the same one at every look.
+    found.sort_by(|a, b| (&a.object.kind, &a.object.name).cmp(&(&b.object.kind, &b.object.name)));
+    found.into_iter()
 }

@@ -54,7 +54,7 @@ fn a_level_that_was_raised_is_the_namespaces_doing() {
         Standing::Latent,
     );
     assert_eq!((finding.concerns.len(), finding.about.kind.as_str()), (2, "Deployment"));
-    says(&finding, &["Pod Security restricted of Namespace shop refuses the next pod of Deployment web"]);
+    says(&finding, &["Pod Security restricted of Namespace shop refuses the next pod of Deployment api"]);
     // A webhook completes the pods.
     let mut g = graph(&(running("web", PLAIN) + &namespace("restricted")));
     let good = graph(&running("web", TIGHT));

@@ -47,6 +47,10 @@ pub(super) fn autoscalers(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>)
     let defaults = Defaults::of(graph);
     let mut first: BTreeMap<(&str, &str), &HorizontalPodAutoscaler> = BTreeMap::new();
     let mut scalers: Vec<_> = graph.autoscalers.iter().filter(|s| s.metadata.deletion_timestamp.is_none()).collect();
+    let mut of_target: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for spec in scalers.iter().filter_map(|scaler| scaler.spec.as_ref()) {
+        *of_target.entry((&spec.scale_target_ref.kind, &spec.scale_target_ref.name)).or_default() += 1;
+    }
     // The older one was right as long as it was alone.
     scalers.sort_by_key(|s| (s.metadata.creation_timestamp.as_ref().map(|t| t.0), s.metadata.name.clone()));
     for scaler in scalers {
@@ -68,6 +72,10 @@ pub(super) fn autoscalers(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>)
                 out.push(found);
                 continue;
             }
+        }
+        // What two autoscalers on one target say of themselves is that they are two.
+        if of_target.get(&target).is_some_and(|count| *count > 1) {
+            continue;
         }
         if let Some(found) = refused(scaler, spec, known, now) {
             out.push(found);

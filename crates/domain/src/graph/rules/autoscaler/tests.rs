@@ -144,6 +144,11 @@ fn two_on_one_target() {
     let finding = one(autoscalers, &(web("{requests: {cpu: 1}}") + &second + &scaler("web", WEB, "")));
     is(&finding, "HorizontalPodAutoscaler/other", "spec.scaleTargetRef.name", "web", Standing::Outage);
     says(&finding, &["web and other both scale Deployment web"]);
+    let ambiguous =
+        "{type: ScalingActive, status: 'False', reason: AmbiguousSelector, lastTransitionTime: '2026-11-25T09:50:00Z'}";
+    let first = scaler("web", WEB, &status(ambiguous, ""));
+    let second = first.replace("{name: web, creation", "{name: zweb, creation");
+    one(autoscalers, &(web("{requests: {cpu: 1}}") + &second + &first));
 }
 
 #[test]

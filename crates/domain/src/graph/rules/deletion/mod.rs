@@ -56,7 +56,7 @@ pub(super) fn pods(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         }
     }
     for ((_, _, finalizer), pods) in held {
-        let Some(first) = pods.first() else { continue };
+        let Some(first) = pods.iter().min_by_key(|pod| &pod.object.name) else { continue };
         let more = if pods.len() > 1 { format!(" and {} more", pods.len() - 1) } else { String::new() };
         let since = first.terminating.map(|at| at.to_string()).unwrap_or_default();
         let (path, value, statement, sure, advice) = if let Some(finalizer) = finalizer {
@@ -92,6 +92,7 @@ pub(super) fn pods(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
             concerns: waits.then(|| first.workload.clone()).into_iter().collect(),
             words: telling([value]),
             recommendations: vec![advice],
+            hold: 1,
             ..finding(Rule::DeletionStuck, Standing::Outage, Severity::Medium, &first.object, cause)
         });
     }
@@ -104,7 +105,7 @@ pub(super) fn objects(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         let object = reference("v1", "PersistentVolumeClaim", &claim.metadata);
         let by: Vec<&Member> = users.get(name(&claim.metadata)).cloned().unwrap_or_default();
         let only = claim.metadata.finalizers.iter().flatten().all(|finalizer| finalizer == IN_USE);
-        match by.iter().find(|pod| pod.terminating.is_none()).filter(|_| only) {
+        match by.iter().filter(|pod| pod.terminating.is_none() && only).min_by_key(|pod| &pod.object.name) {
             // It waits for the pod, as it should; but the next pod does not get it any more.
             Some(pod) => out.extend(in_use(&object, &claim.metadata, pod)),
             None => out.extend(kept(&object, &claim.metadata, now)),
@@ -199,6 +200,7 @@ fn stays(object: &ObjectRef, since: Timestamp, finalizers: &[String], now: Times
     Some(Finding {
         words: telling([finalizer.clone()]),
         recommendations: vec![remedy(finalizer)],
+        hold: 1,
         ..finding(Rule::DeletionStuck, Standing::Outage, Severity::Medium, object, cause)
     })
 }

@@ -155,7 +155,9 @@ pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) 
         .map(|workload| ((workload.object.kind.as_str(), workload.object.name.as_str()), workload.spec_path))
         .collect();
     let mut told = BTreeSet::new();
-    for pod in graph.pods.iter().filter(waiting) {
+    let mut pods: Vec<&Member> = graph.pods.iter().filter(waiting).collect();
+    pods.sort_by_key(|pod| &pod.object.name);
+    for pod in pods {
         // What a gate, or another scheduler, holds back is not for the nodes to explain.
         if pod.spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty())
             || !told.insert((pod.workload.kind.as_str(), pod.workload.name.as_str()))

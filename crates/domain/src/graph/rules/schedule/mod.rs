@@ -176,7 +176,7 @@ fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>]
     found.cause.proof.push(fact(&object, "status.lastScheduleTime", seen, "it ran last then"));
     found.cause.ruled_out.push(not("It is suspended", "spec.suspend is not true"));
     found.concerns = vec![object];
-    found.hold = 10;
+    found.hold = 3;
     Some(found)
 }
 

@@ -80,9 +80,11 @@ pub(super) fn storage(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         let Some(mut found) = found else { continue };
         let name = name(&claim.metadata);
         found.concerns = users.workloads.get(name).cloned().unwrap_or_default();
-        // A claim that no one uses keeps no one waiting.
+        // A claim that no one uses keeps no one waiting; only a name that does not exist is wrong all the same.
         if found.concerns.is_empty() && phase == "Pending" {
-            found.severity = Severity::Medium;
+            found.severity = Severity::Low;
+            let slip = found.cause.class == CauseClass::MissingReference;
+            found.standing = if slip { Standing::Latent } else { Standing::Suspect };
         }
         out.push(found);
     }

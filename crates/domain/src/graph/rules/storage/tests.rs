@@ -69,8 +69,14 @@ fn a_class_that_does_not_exist() {
 #[test]
 fn no_class_and_no_default() {
     let text = claim("volumeMode: Filesystem");
-    let finding = one(storage, &(text.clone() + CLASSES));
+    let finding = one(storage, &(text.clone() + CLASSES + POD));
     is(&finding, "PersistentVolumeClaim/data", "spec.storageClassName", "", Standing::Outage);
+    assert_eq!(one(storage, &(text.clone() + CLASSES)).standing, Standing::Suspect, "nobody uses it");
+    assert_eq!(
+        one(storage, &(claim("storageClassName: bronz") + CLASSES)).standing,
+        Standing::Latent,
+        "a slip stays one"
+    );
     says(&finding, &["no default StorageClass", "StorageClasses are bronze, by-hand"]);
     says(&one(storage, &text), &["there is no StorageClass at all"]);
     let default = CLASSES.replace(
@@ -142,7 +148,7 @@ fn a_released_volume_is_kept_by_its_earlier_claim() {
     let wants = claim("storageClassName: ''");
     let spec =
         "capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], claimRef: {namespace: shop, name: data, uid: before}";
-    let finding = one(storage, &(wants.clone() + &volume("pv", spec, "Released")));
+    let finding = one(storage, &(wants.clone() + &volume("pv", spec, "Released") + POD));
     is(&finding, "PersistentVolume/pv", "spec.claimRef", "shop/data", Standing::Outage);
     says(&finding, &["which is Released and still refers in claimRef to an earlier claim of this name"]);
     // The same claim, not an earlier one: it is being bound.
@@ -178,7 +184,7 @@ fn waiting_as_it_should() {
 fn a_claim_that_names_its_volume_or_lost_it() {
     let finding = one(
         storage,
-        &(claim("storageClassName: '', volumeName: pv-2") + &volume("pv-1", "capacity: {storage: 5Gi}", "Available")),
+        &(claim("storageClassName: '', volumeName: pv-2") + &volume("pv-1", "capacity: {storage: 5Gi}", "Available") + POD),
     );
     is(&finding, "PersistentVolumeClaim/data", "spec.volumeName", "pv-2", Standing::Outage);
     says(&finding, &["PersistentVolume pv-2, which does not exist; did you mean pv-1?"]);
