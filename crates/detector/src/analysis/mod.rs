@@ -59,7 +59,7 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
         return Analysis { diagnosis, evidence: None };
     };
     let (mut evidence, gaps) = Box::pin(evidence::gather(eyes, client, view, symptom, &question.failed, now)).await;
-    evidence.suspects = suspects(&findings, &evidence.view.workload).into_iter().cloned().collect();
+    evidence.suspects = suspects(&findings, evidence.view.root()).into_iter().cloned().collect();
     Analysis { diagnosis: with(diagnose(&evidence, now), gaps), evidence: Some(Box::new(evidence)) }
 }
 
