@@ -1,9 +1,11 @@
 //! What is wrong around a workload, and whether its symptom speaks of it.
 
-use api::shared::{CauseClass, RootCause};
+use api::shared::{CauseClass, ObjectRef, RootCause};
 
+use super::link::Place;
 use super::log::{Entry, Family, cut, mentions, names};
 use super::{Conclusion, Evidence, propose, ruled_out};
+use crate::detection::Rule;
 use crate::graph::{Finding, Standing};
 
 /// Other hypotheses that are told.
@@ -49,7 +51,8 @@ const COMMON: [&str; 22] = [
 ];
 
 /// How strongly an entry or a message speaks of a suspect: 3 for each name, 1 for a number.
-fn score(finding: &Finding, entry: Option<&Entry>, messages: &[&str]) -> u32 {
+/// A process says its own name in many lines.
+fn score(finding: &Finding, entry: Option<&Entry>, messages: &[&str], own: &[&str]) -> u32 {
     let told = entry.and_then(|entry| entry.told.as_ref());
     let host = told.and_then(|told| told.host.as_deref());
     let family = told.and_then(|told| told.family);
@@ -63,7 +66,7 @@ fn score(finding: &Finding, entry: Option<&Entry>, messages: &[&str]) -> u32 {
         if word.chars().all(|c| c.is_ascii_digit()) {
             return u32::from(port.as_ref() == Some(word) || messages.iter().any(|m| mentions(m, word)));
         }
-        if COMMON.contains(&word.as_str()) {
+        if COMMON.contains(&word.as_str()) || own.contains(&word.as_str()) {
             return u32::from(host == Some(word.as_str()));
         }
         // A Service has its short name and longer ones: `db`, `db.shop`, `db.shop.svc.cluster.local`.
@@ -107,7 +110,9 @@ fn fits(family: Family, class: CauseClass) -> bool {
 
 /// The suspect that the log or the message speaks of.
 pub(super) fn told<'a>(evidence: &'a Evidence, entry: Option<&Entry>, messages: &[&str]) -> Option<Suspicion<'a>> {
-    let scored = evidence.suspects.iter().map(|finding| (score(finding, entry, messages), finding));
+    let suspects = evidence.suspects.iter().filter(|finding| possible(finding.cause.class));
+    let own = [evidence.view.workload.name.as_str(), evidence.culprit().name.as_str(), evidence.container()];
+    let scored = suspects.map(|finding| (score(finding, entry, messages, &own), finding));
     let (most, finding) = scored.max_by_key(|(score, finding)| (*score, finding.standing))?;
     if most >= 3 {
         return Some(Suspicion { finding, sure: finding.cause.confidence.max(HEARD) });
@@ -131,7 +136,9 @@ pub(super) fn alone<'a>(evidence: &'a Evidence, entry: Option<&Entry>) -> Option
         return None;
     }
     let strong = |finding: &&Finding| {
-        finding.standing > Standing::Suspect && family.is_none_or(|family| fits(family, finding.cause.class))
+        finding.standing > Standing::Suspect
+            && family.is_none_or(|family| fits(family, finding.cause.class))
+            && plausible(evidence, finding)
     };
     let mut found: Vec<&Finding> = evidence.suspects.iter().filter(strong).collect();
     // What is broken now explains more than what will be.
@@ -141,6 +148,55 @@ pub(super) fn alone<'a>(evidence: &'a Evidence, entry: Option<&Entry>) -> Option
     let [finding] = found.as_slice() else { return None };
     let sure = if family.is_some() { FITTING } else { ALONE };
     Some(Suspicion { finding, sure: sure.min(finding.cause.confidence) })
+}
+
+/// Whether a fault of a class can show in a process. A broken way to a workload breaks nothing in it.
+fn possible(class: CauseClass) -> bool {
+    use CauseClass as Class;
+    !matches!(
+        class,
+        Class::RouteMisconfigured | Class::AutoscalerMisconfigured | Class::DeletionBlocked | Class::JobMisconfigured
+    )
+}
+
+/// Whether a fault of a class can make this symptom at all: a Service matters only to a process that is told its name.
+fn plausible(evidence: &Evidence, finding: &Finding) -> bool {
+    use CauseClass as Class;
+    let stuck = evidence.symptom.rule == Rule::RolloutStuck;
+    match finding.cause.class {
+        class if !possible(class) => false,
+        Class::AdmissionRefused | Class::WebhookUnavailable | Class::DisruptionBlocked => stuck,
+        Class::ServiceMisconfigured
+        | Class::ScaledToZero
+        | Class::DependencyUnavailable
+        | Class::NetworkDenied
+        | Class::CertificateInvalid => {
+            !stuck && (is(&finding.cause.object, evidence.culprit()) || needs(evidence, finding))
+        }
+        _ => true,
+    }
+}
+
+fn is(a: &ObjectRef, b: &ObjectRef) -> bool {
+    a.kind == b.kind && a.name == b.name
+}
+
+/// Whether the container is given a word of the finding: the name of a Service, a host, a variable.
+fn needs(evidence: &Evidence, finding: &Finding) -> bool {
+    let Some(place) = Place::of(evidence) else { return false };
+    let settings = place.settings();
+    let own = [evidence.view.workload.name.as_str(), evidence.culprit().name.as_str()];
+    let telling = |word: &&String| {
+        let word = word.as_str();
+        !COMMON.contains(&word) && !own.contains(&word) && word.chars().any(char::is_alphabetic)
+    };
+    finding.words.iter().filter(telling).any(|word| {
+        settings.iter().any(|setting| {
+            let value = setting.value.trim();
+            let given = setting.path.contains(&format!("[{word}]"));
+            given || value == word || names(value, word) || value.split(['/', ':', '@', '.']).any(|part| part == word)
+        })
+    })
 }
 
 fn is_address(host: &str) -> bool {

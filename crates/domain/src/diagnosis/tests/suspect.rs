@@ -49,8 +49,9 @@ fn cache() -> Finding {
 }
 
 fn crash(lines: &[&str], suspects: Vec<Finding>) -> Evidence {
-    let p = crashing("p").made(-90_000);
-    Evidence { suspects, ..told(evidence(revisions(container(), container(), [p]), 5), lines) }
+    let given = env(&[("DB_HOST", "db"), ("CACHE", "cache:6379")]);
+    let p = crashing("p").spec(given.clone()).made(-90_000);
+    Evidence { suspects, ..told(evidence(revisions(given.clone(), given, [p]), 5), lines) }
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn words_that_every_line_has_accuse_nobody() {
     let proxy =
         finding("front", CauseClass::ServiceMisconfigured, "Service front has no port http", &["http", "front"]);
     let found = at_second(&crash(&["error: http: proxy error: unexpected EOF"], vec![proxy.clone()]), 5);
-    assert!(found.cause.confidence <= 0.6, "only because nothing else is wrong");
+    assert_ne!(found.cause.object.name, "front", "{}", found.cause.statement);
     let trace = "panic: index out of range\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n";
     let found = at_second(&crash(&trace.lines().collect::<Vec<_>>(), vec![proxy.clone()]), 5);
     assert_eq!(found.cause.object.kind, "Deployment");
@@ -164,4 +165,20 @@ fn words_that_every_line_has_accuse_nobody() {
     // The line is about a connection to another host, and names the Service in passing.
     let found = at_second(&crash(&["front: cannot reach payments:8080: connection refused"], vec![proxy]), 5);
     assert_ne!(found.cause.object.name, "front", "{}", found.cause.statement);
+}
+
+#[test]
+fn what_cannot_make_a_process_crash_is_not_blamed_for_it() {
+    // A broken way to the workload breaks nothing in it.
+    let route =
+        finding("web", CauseClass::RouteMisconfigured, "Ingress web names port 81, which Service web lacks", &["web"]);
+    for line in ["starting", "web: panic: port 81"] {
+        assert_eq!(at_second(&crash(&[line], vec![route.clone()]), 5).cause.object.kind, "Deployment");
+    }
+    // It says its own name.
+    let front = finding("web", CauseClass::ServiceMisconfigured, "Service web leads to port 81", &["web"]);
+    assert_eq!(at_second(&crash(&["web: stopping"], vec![front]), 5).cause.object.kind, "Deployment");
+    // Nobody told it of this Service.
+    let stranger = finding("mail", CauseClass::ServiceMisconfigured, "Service mail selects no pods", &["mail", "25"]);
+    assert_eq!(at_second(&crash(&["starting"], vec![stranger]), 5).cause.object.kind, "Deployment");
 }
