@@ -147,12 +147,23 @@ fn had(graph: &Graph, pods: &Pods<'_>, workload: &Workload, reference: &Referenc
     (last > touched).then(|| (workload.object.clone(), format!("last success at {last}")))
 }
 
+/// One workload that lacks something.
+struct Need<'a> {
+    workload: &'a Workload,
+    reference: Reference,
+    lack: Lack<'a>,
+    /// What shows that it was there once.
+    had: Option<(ObjectRef, String)>,
+    /// Whether the other object was changed after the workload.
+    edited: bool,
+}
+
 /// Missing references of every workload that will start a pod again.
 pub(super) fn missing(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
     let known = Known::of(graph);
     let pods = shape::pods(graph);
-    // One object that went away is one fault, however many workloads need it.
-    let mut gone: BTreeMap<(&'static str, String, Option<String>), Finding> = BTreeMap::new();
+    // One object that is not there is one fault, however many workloads need it.
+    let mut needs: BTreeMap<(&'static str, String, Option<String>), Vec<Need<'_>>> = BTreeMap::new();
     for workload in shape::starting(graph) {
         let mut told = BTreeSet::new();
         for reference in needed(workload) {
@@ -162,25 +173,24 @@ pub(super) fn missing(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                 continue;
             }
             let had = had(graph, &pods, workload, &reference);
-            let edited_last = lack.keyed.and_then(|keyed| keyed.touched.as_ref()).is_some_and(|touch| {
+            let edited = lack.keyed.and_then(|keyed| keyed.touched.as_ref()).is_some_and(|touch| {
                 workload.touched.as_ref().is_some_and(|own| touch.at.duration_since(own.at) > TOGETHER)
             });
-            if had.is_none() && !edited_last {
-                out.push(wrong(workload, &reference, &lack));
-                continue;
-            }
-            if let Some(known) = gone.get_mut(&what) {
-                known.concerns.push(workload.object.clone());
-                if latent(workload) == Standing::Latent && known.standing == Standing::Suspect {
-                    known.about = workload.object.clone();
-                    known.standing = Standing::Latent;
-                }
-            } else {
-                gone.insert(what, vanished(graph, workload, &reference, &lack, had.as_ref()));
-            }
+            needs.entry(what).or_default().push(Need { workload, reference, lack, had, edited });
         }
     }
-    out.extend(gone.into_values());
+    for needs in needs.into_values() {
+        let Some(first) = needs.iter().find(|need| need.had.is_some()).or_else(|| needs.first()) else { continue };
+        // Several do not misspell the same name at once.
+        let shared = needs.len() > 1 || first.had.is_some() || first.edited;
+        let mut found = if shared { vanished(graph, first, needs.len()) } else { wrong(first) };
+        found.concerns = needs.iter().map(|need| need.workload.object.clone()).collect();
+        if let Some(calm) = needs.iter().find(|need| !need.workload.troubled) {
+            found.about = calm.workload.object.clone();
+            found.standing = latent(calm.workload);
+        }
+        out.push(found);
+    }
 }
 
 /// Where a reference stands, for sentences.
@@ -190,8 +200,8 @@ fn place(reference: &Reference) -> String {
 
 fn consequence(reference: &Reference) -> &'static str {
     match reference.kind {
-        "ServiceAccount" | "PriorityClass" => "so its next pod is refused",
-        _ => "so its next pod cannot start",
+        "ServiceAccount" | "PriorityClass" => "so the next pod is refused",
+        _ => "so the next pod cannot start",
     }
 }
 
@@ -220,7 +230,8 @@ fn words(reference: &Reference) -> Vec<String> {
 }
 
 /// The reference is wrong: nothing shows that what it names ever existed.
-fn wrong(workload: &Workload, reference: &Reference, lack: &Lack<'_>) -> Finding {
+fn wrong(need: &Need<'_>) -> Finding {
+    let Need { workload, reference, lack, .. } = need;
     let path = format!("{}.{}", workload.spec_path, reference.path);
     let (who, place, then) = (who(&workload.object), place(reference), consequence(reference));
     let (kind, name) = (reference.kind, &reference.name);
@@ -255,28 +266,25 @@ fn wrong(workload: &Workload, reference: &Reference, lack: &Lack<'_>) -> Finding
 }
 
 /// What the reference names was there, and is not any more.
-fn vanished(
-    graph: &Graph,
-    workload: &Workload,
-    reference: &Reference,
-    lack: &Lack<'_>,
-    had: Option<&(ObjectRef, String)>,
-) -> Finding {
+fn vanished(graph: &Graph, need: &Need<'_>, users: usize) -> Finding {
+    let Need { workload, reference, lack, had, .. } = need;
     let target = lack.keyed.map_or_else(|| target(&graph.namespace, reference), |keyed| keyed.object.clone());
     let path = format!("{}.{}", workload.spec_path, reference.path);
     let (user, place, then) = (who(&workload.object), place(reference), consequence(reference));
+    let user = if users > 1 { format!("{user} and {} more refer", users - 1) } else { format!("{user} refers") };
+    let state = if had.is_some() || need.edited { "does not exist any more" } else { "does not exist" };
     let (statement, at, value) = match (&reference.key, lack.keyed) {
         (Some(key), Some(_)) => (
-            format!(
-                "Key {key} of {}, which {user} refers to in {place}, does not exist any more, {then}{}",
-                who(&target),
-                meant(lack.near)
-            ),
+            format!("Key {key} of {}, to which {user} in {place}, {state}, {then}{}", who(&target), meant(lack.near)),
             format!("data.{key}"),
             key.clone(),
         ),
         _ => (
-            format!("{}, which {user} refers to in {place}, does not exist any more, {then}", who(&target)),
+            format!(
+                "{}, to which {user} in {place}, {state}, {then}{}",
+                who(&target),
+                meant(lack.near.filter(|_| had.is_none()))
+            ),
             "metadata.name".to_owned(),
             reference.name.clone(),
         ),
@@ -291,8 +299,11 @@ fn vanished(
         proof.push(fact(&target, "metadata.managedFields", by, "this changed it last"));
     }
     let mut cause = proven(cause(&target, CauseClass::MissingReference, &at, &value, statement, 0.95), proof);
-    let because =
-        if had.is_some() { "it worked with the same reference" } else { "the other object was changed later" };
+    let because = match (had, need.edited) {
+        (Some(_), _) => "it worked with the same reference",
+        (None, true) => "the other object was changed later",
+        (None, false) => "several workloads have the same one",
+    };
     cause.ruled_out.push(not("The reference is misspelt", because));
     let what = reference
         .key

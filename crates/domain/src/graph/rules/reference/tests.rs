@@ -34,7 +34,7 @@ fn a_misspelt_name_is_the_workloads_fault() {
     );
     assert_eq!(
         finding.cause.statement,
-        "Deployment web refers in env HOST to ConfigMap setings, which does not exist, so its next pod cannot start; did you mean settings?"
+        "Deployment web refers in env HOST to ConfigMap setings, which does not exist, so the next pod cannot start; did you mean settings?"
     );
     assert_eq!(finding.rule, Rule::NextStart);
     assert!(finding.words.is_empty(), "plain words stand in any line");
@@ -54,7 +54,7 @@ fn a_misspelt_name_is_the_workloads_fault() {
 fn what_a_ready_pod_had_went_away() {
     let finding = one(missing, &running("web", &env("secretKeyRef", "login", "password")));
     is(&finding, "Secret/login", "metadata.name", "login", Standing::Latent);
-    says(&finding, &["Secret login, which Deployment web refers to in env HOST, does not exist any more"]);
+    says(&finding, &["Secret login, to which Deployment web refers in env HOST, does not exist any more"]);
     assert!(finding.cause.proof.iter().any(|p| p.object.kind == "Pod"));
     // A key was taken out of a ConfigMap that is there.
     let finding = one(missing, &(running("web", &env("configMapKeyRef", "settings", "port")) + MAP));
@@ -63,6 +63,11 @@ fn what_a_ready_pod_had_went_away() {
     let spec = env("secretKeyRef", "login", "password");
     let finding = one(missing, &(running("web", &spec) + &running("api", &spec)));
     assert_eq!(finding.concerns.len(), 2);
+    says(&finding, &["to which Deployment api and 1 more refer in env HOST, does not exist any more"]);
+    // The same where nothing of them runs: several do not misspell one name.
+    let finding = one(missing, &(planned("web", &spec) + &planned("api", &spec)));
+    is(&finding, "Secret/login", "metadata.name", "login", Standing::Latent);
+    says(&finding, &["Secret login, to which Deployment api and 1 more refer in env HOST, does not exist, so"]);
 }
 
 #[test]
@@ -114,17 +119,19 @@ fn a_troubled_workload_is_only_explained() {
 fn volumes_claims_accounts_and_classes() {
     let spec = "serviceAccountName: robot\npriorityClassName: urgent\ncontainers: [{name: web}]\nvolumes:\n- name: a\n  configMap: {name: settings, items: [{key: nothing, path: x}]}\n- name: b\n  secret: {secretName: gone}\n- name: c\n  persistentVolumeClaim: {claimName: data}\n- name: d\n  projected: {sources: [{configMap: {name: absent}}, {configMap: {name: kube-root-ca.crt}}]}";
     let all = found(missing, &(planned("web", spec) + MAP));
-    let paths: Vec<&str> = all.iter().filter_map(|f| f.cause.path.as_deref()).collect();
+    let mut paths: Vec<&str> = all.iter().filter_map(|f| f.cause.path.as_deref()).collect();
     let expected = [
+        "spec.template.spec.priorityClassName",
+        "spec.template.spec.serviceAccountName",
         "spec.template.spec.volumes[0].configMap.items[0].key",
         "spec.template.spec.volumes[1].secret.secretName",
         "spec.template.spec.volumes[2].persistentVolumeClaim.claimName",
         "spec.template.spec.volumes[3].projected.sources[0].configMap.name",
-        "spec.template.spec.serviceAccountName",
-        "spec.template.spec.priorityClassName",
     ];
+    paths.sort_unstable();
     assert_eq!(paths, expected);
-    says(&all[4], &["ServiceAccount robot, which does not exist, so its next pod is refused"]);
+    let account = all.iter().find(|f| f.cause.statement.contains("ServiceAccount")).unwrap();
+    says(account, &["ServiceAccount robot, which does not exist, so the next pod is refused"]);
     // The claims of a StatefulSet come from its templates.
     silent(
         missing,
