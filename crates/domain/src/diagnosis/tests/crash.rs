@@ -147,12 +147,12 @@ fn a_config_map_of_last_week_is_less_likely_than_the_revision_of_now() {
 
 #[test]
 fn a_volume_that_is_full_is_its_limit_and_not_its_mount() {
-    let now = with(container(), "/volumeMounts", json!([{"name": "work", "mountPath": "/work"}]));
+    let now = with(container(), "/volumeMounts", json!([{"name": "work", "mountPath": "/scratch"}]));
     let mut e = evidence(revisions(now.clone(), container(), [pod("old", "r1"), crashing("new").spec(now.clone())]), 5);
     let volumes = json!([{"name": "work", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}]);
     let spec = json!({"spec": {"volumes": volumes, "containers": [now]}});
     e.view.revisions[0].template = std::sync::Arc::new(serde_json::from_value(spec).unwrap());
-    let found = at_second(&told(e, &["dd: error writing '/work/all': No space left on device"]), 5);
+    let found = at_second(&told(e, &["dd: error writing '/scratch/all': No space left on device"]), 5);
     assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.volumes[0].emptyDir.sizeLimit"));
     assert!(
         found.cause.statement.contains("no space left of its sizeLimit of 1Mi; revision 2 brought it"),

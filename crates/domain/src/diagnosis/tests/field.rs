@@ -302,7 +302,7 @@ fn the_token_of_the_account_and_volumes_with_an_end() {
         "spec.template.spec.automountServiceAccountToken",
         "but automountServiceAccountToken is false",
     );
-    let mounts = with(container(), "/volumeMounts", json!([{"name": "work", "mountPath": "/work"}]));
+    let mounts = with(container(), "/volumeMounts", json!([{"name": "work", "mountPath": "/scratch"}]));
     let volumes = json!([{"name": "work", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}]);
     let full = with_spec(
         crash(container(), &["sh: write error: No space left on device"]),

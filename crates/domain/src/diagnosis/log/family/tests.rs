@@ -181,7 +181,7 @@ fn files_ports_and_disks() {
         ("Error: EACCES: permission denied, open '/data/lock'", Family::FileDenied, "/data/lock"),
         ("java.nio.file.AccessDeniedException: /data/lock", Family::FileDenied, "/data/lock"),
         ("mkdir: can't create directory '/cache/x': Read-only file system", Family::ReadOnly, "/cache/x"),
-        ("OSError: [Errno 30] Read-only file system: '/tmp/x'", Family::ReadOnly, "/tmp/x"),
+        ("OSError: [Errno 30] Read-only file system: '/var/x'", Family::ReadOnly, "/var/x"),
         ("write /data/wal: no space left on device", Family::DiskFull, "/data/wal"),
     ];
     same(rows.into_iter().map(|(line, family, path)| {
