@@ -17,7 +17,7 @@ use super::{cause, fact, meant};
 use crate::detection::Rule;
 use crate::diagnosis::refs::{Reference, references};
 use crate::graph::query::named;
-use crate::graph::{Finding, Graph, Keyed, Standing, Workload, nearest};
+use crate::graph::{Finding, Graph, Keyed, Workload, nearest};
 
 pub(super) use files::{pull_secrets, sub_paths};
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::graph::Standing;
 use crate::graph::fixture::{graph, running};
 use crate::graph::rules::trial::{found, is, on, one, says, silent};
 
