@@ -17,6 +17,8 @@ use rules::Rules;
 pub const REMOVED: &str = "[removed]";
 /// The setting that adds patterns.
 pub const PATTERNS: &str = "CHATCLI_LOG_SCRUB_PATTERNS";
+/// Beginnings of addresses whose path may have an `@`.
+const WEB: [&str; 6] = ["http://", "https://", "docker://", "oci://", "ws://", "wss://"];
 /// Most memory of one added pattern.
 const PATTERN_SIZE: usize = 256 * 1024;
 
@@ -54,11 +56,13 @@ impl Scrubber {
         let text = rules.pem.replace_all(text, "$1[removed]$2");
         let text = replace(text, &rules.url, |found| {
             let userinfo = found.get(2).map_or("", |m| m.as_str());
-            // `registry:5000/app@sha256:…` has a port, no password.
-            let port = userinfo.split_once(':').is_some_and(|(_, rest)| {
-                let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-                digits.len() < rest.len() && digits.starts_with(['/', '?', '#'])
-            });
+            // `docker://registry:5000/app@sha256:…` has a port, no password; addresses of stores have no `@` behind a path.
+            let scheme = group(found, 1).to_ascii_lowercase();
+            let port = WEB.contains(&scheme.as_str())
+                && userinfo.split_once(':').is_some_and(|(_, rest)| {
+                    let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                    digits.len() < rest.len() && digits.starts_with(['/', '?'])
+                });
             let path_first = userinfo.find('/').is_some_and(|slash| userinfo.find(':').is_none_or(|at| slash < at));
             (!port && !path_first).then(|| format!("{}{REMOVED}@", &group(found, 1)))
         });
@@ -107,7 +111,7 @@ fn group(found: &Captures<'_>, number: usize) -> String {
 fn pair(found: &Captures<'_>) -> Option<String> {
     let (key, separator, value) = (group(found, 2), group(found, 3), group(found, 4));
     let bare = value.trim_matches(|c| matches!(c, '"' | '\'' | '\\'));
-    if bare.is_empty() || bare.starts_with(REMOVED) || matches!(bare, "true" | "false" | "null" | "{" | "[" | "nil") {
+    if bare.is_empty() || bare.starts_with(REMOVED.trim_end_matches(']')) || matches!(bare, "true" | "false" | "null" | "{" | "[" | "nil") {
         return None;
     }
     let lower = key.to_ascii_lowercase().replace(['-', '_', '.'], "");
