@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 const MIB: f64 = 1_048_576.0;
 /// How long after the Instance is Available its processes count as resting.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 /// What `make bench` installs.
 const INSTANCE: &str = r#"{"apiVersion": "platform.chatcli.io/v1alpha1", "kind": "Instance",
     "metadata": {"name": "bench", "namespace": "chatcli-system"},

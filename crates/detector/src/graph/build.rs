@@ -59,7 +59,7 @@ pub(super) fn surroundings(caches: &Caches, around: &Around) -> Surroundings {
         .iter()
         .map(|service| ((service.namespace().to_owned(), service.name().to_owned()), service.facts.clone()));
     let mut policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>> = BTreeMap::new();
-    for policy in around.policies.all().iter() {
+    for policy in &around.policies.all() {
         policies.entry(policy.namespace().to_owned()).or_default().push(policy.facts.clone());
     }
     Surroundings {

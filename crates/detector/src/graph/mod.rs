@@ -168,12 +168,11 @@ impl Graphs {
             let objects = finding.concerns.iter().chain([&finding.about]).cloned().collect();
             open.push((objects, finding.cause.object.clone()));
             let symptom = symptom(finding, first);
-            match found.iter_mut().find(|(object, _)| *object == finding.about) {
-                Some((_, evaluation)) => evaluation.symptoms.push(symptom),
-                None => {
-                    let evaluation = Evaluation { symptoms: vec![symptom], ..Evaluation::default() };
-                    found.push((finding.about.clone(), evaluation));
-                }
+            if let Some((_, evaluation)) = found.iter_mut().find(|(object, _)| *object == finding.about) {
+                evaluation.symptoms.push(symptom);
+            } else {
+                let evaluation = Evaluation { symptoms: vec![symptom], ..Evaluation::default() };
+                found.push((finding.about.clone(), evaluation));
             }
         }
         *since = standing;

@@ -111,7 +111,10 @@ fn group(found: &Captures<'_>, number: usize) -> String {
 fn pair(found: &Captures<'_>) -> Option<String> {
     let (key, separator, value) = (group(found, 2), group(found, 3), group(found, 4));
     let bare = value.trim_matches(|c| matches!(c, '"' | '\'' | '\\'));
-    if bare.is_empty() || bare.starts_with(REMOVED.trim_end_matches(']')) || matches!(bare, "true" | "false" | "null" | "{" | "[" | "nil") {
+    if bare.is_empty()
+        || bare.starts_with(REMOVED.trim_end_matches(']'))
+        || matches!(bare, "true" | "false" | "null" | "{" | "[" | "nil")
+    {
         return None;
     }
     let lower = key.to_ascii_lowercase().replace(['-', '_', '.'], "");

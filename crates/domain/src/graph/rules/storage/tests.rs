@@ -184,7 +184,9 @@ fn waiting_as_it_should() {
 fn a_claim_that_names_its_volume_or_lost_it() {
     let finding = one(
         storage,
-        &(claim("storageClassName: '', volumeName: pv-2") + &volume("pv-1", "capacity: {storage: 5Gi}", "Available") + POD),
+        &(claim("storageClassName: '', volumeName: pv-2")
+            + &volume("pv-1", "capacity: {storage: 5Gi}", "Available")
+            + POD),
     );
     is(&finding, "PersistentVolumeClaim/data", "spec.volumeName", "pv-2", Standing::Outage);
     says(&finding, &["PersistentVolume pv-2, which does not exist; did you mean pv-1?"]);
