@@ -28,6 +28,7 @@ pub mod runbook;
 pub mod service_level_objective;
 pub mod shared;
 pub mod source_repository;
+mod vocabulary;
 
 pub use ai_insight::AIInsight;
 pub use anomaly::Anomaly;
