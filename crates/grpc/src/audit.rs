@@ -39,6 +39,8 @@ type Output = (std::fs::File, mpsc::Receiver<String>);
 pub struct Audit {
     lines: mpsc::Sender<String>,
     lost: Arc<AtomicU64>,
+    /// Lines that were told and are not in the file yet.
+    pending: Arc<AtomicU64>,
     output: Arc<Mutex<Option<Output>>>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -58,7 +60,7 @@ impl Audit {
         let file = std::fs::File::options().append(true).create(true).open(path)?;
         let (lines, receiver) = mpsc::channel(QUEUE);
         let output = Arc::new(Mutex::new(Some((file, receiver))));
-        Ok(Self { lines, lost: Arc::default(), output, now: Arc::new(now) })
+        Ok(Self { lines, lost: Arc::default(), pending: Arc::default(), output, now: Arc::new(now) })
     }
 
     pub(crate) fn now(&self) -> String {
@@ -68,7 +70,9 @@ impl Audit {
     pub(crate) fn write(&self, entry: &Entry) {
         let Ok(mut line) = serde_json::to_string(entry) else { return };
         line.push('\n');
+        self.pending.fetch_add(1, Ordering::Relaxed);
         if self.lines.try_send(line).is_err() {
+            self.pending.fetch_sub(1, Ordering::Relaxed);
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -81,8 +85,10 @@ impl Audit {
         let mut complained = false;
         while let Some(first) = lines.recv().await {
             let mut batch = first;
+            let mut taken = 1;
             while let Ok(more) = lines.try_recv() {
                 batch.push_str(&more);
+                taken += 1;
             }
             let lost = self.lost.swap(0, Ordering::Relaxed);
             if lost > 0 {
@@ -105,11 +111,12 @@ impl Audit {
                     complained = true;
                 }
             }
+            self.pending.fetch_sub(taken, Ordering::Relaxed);
         }
     }
 
-    /// Whether everything that was told has been taken to be written.
+    /// Whether everything that was told is in the file, or is known to be lost.
     pub(crate) fn is_idle(&self) -> bool {
-        self.lines.capacity() == self.lines.max_capacity()
+        self.pending.load(Ordering::Relaxed) == 0
     }
 }

@@ -246,10 +246,8 @@ impl<E: Eyes> Server<E> {
         };
         let written = async {
             while !audit.is_idle() {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            // What was taken from the queue is written in one piece, which may be under way.
-            tokio::task::yield_now().await;
         };
         let _ = tokio::time::timeout(LAST_LINES, async {
             tokio::select! {

@@ -184,6 +184,11 @@ async fn every_call_and_stream_is_in_the_audit_log_with_one_id() {
     let stream = client.watch_alerts(with(v1::WatchAlertsRequest::default(), &ana)).await.unwrap();
     client.health(v1::HealthRequest {}).await.unwrap();
     drop(stream);
+    // The server learns of it by the network.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while std::fs::read_to_string(&path).unwrap().lines().count() < 4 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     server.stop().await;
 
     let text = std::fs::read_to_string(&path).unwrap();
