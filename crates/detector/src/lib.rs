@@ -53,12 +53,15 @@ pub struct Settings {
     pub log_lines: u32,
     /// Where looks are counted.
     pub looks: Looks,
+    /// Whether Secrets are watched: their types, the names of their keys and the dates of certificates are kept, nothing
+    /// else. Kubernetes has no right for that alone, so it is the right to read them.
+    pub secrets: bool,
 }
 
 impl Settings {
     /// The usual settings for a scope.
     pub fn new(scope: Scope) -> Self {
-        Self { scope, workers: 1, log_lines: 100, looks: Looks::default() }
+        Self { scope, workers: 1, log_lines: 100, looks: Looks::default(), secrets: true }
     }
 }
 
@@ -142,7 +145,7 @@ impl Detector {
     /// Starts the caches and the workers under the supervisor of `env`. Nothing is concluded before every kind was listed
     /// once, or is known to be refused: half of the truth looks like a fault.
     pub fn start(client: Client, settings: Settings, env: &Env) -> Self {
-        let Settings { scope, workers, log_lines, looks } = settings;
+        let Settings { scope, workers, log_lines, looks, secrets } = settings;
         let hubs = Hubs::new(&scope, || Hub::new(&env.supervisor, &env.metrics));
         let histories = Arc::new(Histories::default());
         // The prune of ConfigMaps may ask what workloads refer to, which only the eyes know, and they own the caches.
@@ -161,7 +164,7 @@ impl Detector {
         let caches = Caches::start(&client, &hubs, prunes);
         // Of their own, because nothing waits for them, and what they lack is no trouble of a target.
         let optional = Hubs::new(&scope, || Hub::new(&env.supervisor, &env.metrics));
-        let around = Around::start(&client, optional.clone());
+        let around = Around::start(&client, optional.clone(), secrets);
         let wanted = Wanted::new(&scope);
         let eyes = Eyes::new((caches, around), histories, env.clock.clone(), wanted, (log_lines, looks));
         let _ = late.set(Arc::downgrade(&eyes));

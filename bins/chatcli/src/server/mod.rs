@@ -135,13 +135,15 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     supervisor.spawn("files", files::follow(guard.reloads, token.clone()));
     supervisor.spawn("state", watcher::tell(watcher.clone(), token.clone()));
     if let Some(plan) = plan {
+        // The role of a pod grants no Secret; whoever gives a kubeconfig has the rights of their own.
+        let secrets = args.kubeconfig.is_some();
         let client = process::connect(args.kubeconfig, args.context, &metrics).await?;
         if let Some(seat) = seat {
             let (metrics, watcher, token) = (metrics.clone(), watcher.clone(), token.clone());
             supervisor.spawn("watch-lease", lease::hold(seat, client.clone(), metrics, watcher, token));
         }
         let env = Env { supervisor: supervisor.clone(), metrics: metrics.clone(), clock: Arc::new(SystemClock) };
-        let targets = targets::run(plan, client, env, watcher);
+        let targets = targets::run((plan, secrets), client, env, watcher);
         supervisor.spawn("targets", async { targets.await.map_err(|error| format!("{error:#}")) });
     } else {
         if args.kubeconfig.is_some() {

@@ -137,11 +137,17 @@ struct Running {
 }
 
 impl Running {
-    fn start(client: &kube::Client, plan: &Plan, env: &Env, looks: &Looks) -> Self {
+    fn start(client: &kube::Client, (plan, secrets): (&Plan, bool), env: &Env, looks: &Looks) -> Self {
         let (supervisor, watch) = Supervisor::new();
         let env = Env { supervisor: supervisor.clone(), ..env.clone() };
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
-        let settings = Settings { scope: plan.scope.clone(), workers, log_lines: plan.log_lines, looks: looks.clone() };
+        let settings = Settings {
+            workers,
+            log_lines: plan.log_lines,
+            looks: looks.clone(),
+            secrets,
+            ..Settings::new(plan.scope.clone())
+        };
         let detector = Detector::start(client.clone(), settings, &env);
         Self { detector, supervisor, end: Box::pin(watch.run(GRACE)) }
     }
@@ -160,9 +166,14 @@ impl Running {
 ///
 /// # Errors
 /// When a task of the watch ends unexpectedly.
-pub async fn run(mut plan: Plan, client: kube::Client, env: Env, watcher: Arc<Watcher>) -> anyhow::Result<()> {
+pub async fn run(
+    (mut plan, secrets): (Plan, bool),
+    client: kube::Client,
+    env: Env,
+    watcher: Arc<Watcher>,
+) -> anyhow::Result<()> {
     let stop = env.supervisor.token().clone();
-    let mut running = Running::start(&client, &plan, &env, watcher.looks());
+    let mut running = Running::start(&client, (&plan, secrets), &env, watcher.looks());
     watcher.replace(running.detector.clone(), &plan);
     loop {
         let next = tokio::select! {
@@ -177,7 +188,7 @@ pub async fn run(mut plan: Plan, client: kube::Client, env: Env, watcher: Arc<Wa
             next = changed(&plan, &watcher) => next,
         };
         tracing::info!("what is watched has changed");
-        let new = Running::start(&client, &next, &env, watcher.looks());
+        let new = Running::start(&client, (&next, secrets), &env, watcher.looks());
         let looked = async {
             while new.detector.first_look_pending().is_some() {
                 tokio::time::sleep(CHECK).await;

@@ -145,7 +145,7 @@ async fn what_is_watched_changes_with_its_file_and_a_broken_one_changes_nothing(
     let (env, watcher) = (env(), watcher(false));
     super::metrics::register(&env.metrics, &grpc::Metrics::default(), &watcher);
     let plan = args.targets.read().unwrap().unwrap();
-    let running = targets::run(plan, api.client(), env.clone(), watcher.clone());
+    let running = targets::run((plan, true), api.client(), env.clone(), watcher.clone());
     env.supervisor.spawn("targets", async { running.await.map_err(|error| error.to_string()) });
     let token = env.supervisor.token().clone();
     env.supervisor.spawn("state", super::watcher::tell(watcher.clone(), token));

@@ -48,6 +48,13 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
         return Analysis { diagnosis, evidence: None };
     }
     let Some((view, found)) = look(eyes, &key, now) else {
+        // A CronJob has no pods of its own: what is wrong with it stands in the graph.
+        if let Some(finding) = about(&findings, &asked, question) {
+            return Analysis { diagnosis: of_finding(finding, &question.failed, now), evidence: None };
+        }
+        if key.kind == Kind::CronJob && eyes.exists(&key) {
+            return Analysis { diagnosis: cleared(asked, now), evidence: None };
+        }
         let remedy = "Close the incident when it was deleted on purpose.";
         return Analysis { diagnosis: unseen(asked, "it does not exist", remedy, now), evidence: None };
     };

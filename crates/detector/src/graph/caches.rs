@@ -22,6 +22,9 @@ use crate::caches::{Many, watch};
 use crate::scope::Hubs;
 use crate::seen::{Digest, Seen};
 
+/// Which Secrets are watched: tokens of accounts and the history of Helm are many and large, and nothing refers to them.
+const SECRETS: &str = "type!=kubernetes.io/service-account-token,type!=helm.sh/release.v1";
+
 /// Everything around workloads that is watched.
 #[derive(Default)]
 pub(crate) struct Around {
@@ -44,20 +47,22 @@ pub(crate) struct Around {
     pub(crate) priority_classes: Cache<Seen<PriorityClass>>,
     pub(crate) validating: Cache<ValidatingWebhookConfiguration>,
     pub(crate) mutating: Cache<MutatingWebhookConfiguration>,
+    /// Kinds that are not watched at all.
+    without: Vec<String>,
     hubs: Hubs,
 }
 
 impl Around {
     /// Starts the watches.
-    pub(crate) fn start(client: &Client, hubs: Hubs) -> Self {
+    pub(crate) fn start(client: &Client, hubs: Hubs, secrets: bool) -> Self {
         let Some(cluster) = hubs.cluster().cloned() else { return Self::default() };
         Self {
             services: watch(client, &hubs, "", |_| {}),
             slices: watch(client, &hubs, "", |_| {}),
             ingresses: watch(client, &hubs, "", |_| {}),
             policies: watch(client, &hubs, "", |_| {}),
-            // Tokens of accounts and the history of Helm are many and large, and nothing refers to them.
-            secrets: watch(client, &hubs, "type!=kubernetes.io/service-account-token,type!=helm.sh/release.v1", |_| {}),
+            secrets: if secrets { watch(client, &hubs, SECRETS, |_| {}) } else { Many::default() },
+            without: if secrets { Vec::new() } else { vec!["Secret".to_owned()] },
             accounts: watch(client, &hubs, "", |_| {}),
             claims: watch(client, &hubs, "", |_| {}),
             autoscalers: watch(client, &hubs, "", |_| {}),
@@ -79,7 +84,8 @@ impl Around {
     /// Kinds that cannot be read in a namespace, or not yet.
     pub(crate) fn unreadable(&self, namespace: &str) -> BTreeSet<String> {
         let hubs = [self.hubs.of(namespace), self.hubs.cluster()];
-        hubs.into_iter().flatten().flat_map(Hub::not_ready).map(|(kind, _)| kind).collect()
+        let missing = hubs.into_iter().flatten().flat_map(Hub::not_ready).map(|(kind, _)| kind);
+        missing.chain(self.without.iter().cloned()).collect()
     }
 }
 
