@@ -4,18 +4,17 @@
 //! together (`view`), and what a symptom is (`domain::detection`).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::shared::ObjectRef;
 use domain::detection::{Alert, AlertBook, Evaluation, Transition, WorkloadView, evaluate, evaluate_node};
 use domain::diagnosis::refs::references;
+use domain::graph::controller;
 use jiff::{SignedDuration, Timestamp};
 use kit::cache::{Cache, Change, Key as Place};
 use kit::clock::Clock;
 use kit::controller::Env;
-use kit::supervisor::panic_text;
 use kube::{Resource, ResourceExt};
 use tokio::sync::broadcast;
 
@@ -35,8 +34,6 @@ const BACKLOG: usize = 1024;
 /// Something that has an open alert is looked at this often although nothing changes: what an observation says of now
 /// fades with its age.
 const OPEN: SignedDuration = SignedDuration::from_mins(1);
-/// When to look again after a look that failed.
-const AFTER_PANIC: Duration = Duration::from_mins(1);
 
 struct Book {
     alerts: AlertBook,
@@ -239,7 +236,7 @@ impl Eyes {
     /// The CronJob that made a Job.
     fn maker(&self, key: &Key) -> Option<Key> {
         let job = self.caches.jobs.find(&key.place.namespace, &key.place.name)?;
-        let maker = job.facts.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+        let maker = controller(job.facts.meta())?;
         Some(Key::new(Kind::CronJob, &key.place.namespace, &maker.name))
     }
 
@@ -295,26 +292,9 @@ impl Eyes {
     pub(crate) fn open(self: &Arc<Self>, workers: usize, env: &Env, filled: impl Future<Output = ()> + Send + 'static) {
         let began = tokio::sync::watch::Sender::new(false);
         for _ in 0..workers.max(1) {
-            let (eyes, env_, mut begun) = (self.clone(), env.clone(), began.subscribe());
-            env.supervisor.spawn("detector", async move {
-                let work = async {
-                    // An error means that the one who would begin was cancelled.
-                    if begun.wait_for(|begun| *begun).await.is_err() {
-                        return std::future::pending().await;
-                    }
-                    loop {
-                        let key = eyes.work.take().await;
-                        let next = eyes.look_safely(&key, &env_);
-                        eyes.work.done(key, next);
-                        // A look never waits; other tasks of this thread must have their turn.
-                        tokio::task::yield_now().await;
-                    }
-                };
-                env_.supervisor.token().run_until_cancelled(work).await.unwrap_or(());
-                Ok::<_, std::convert::Infallible>(())
-            });
+            self.worker("detector", env, began.subscribe(), self.work.clone(), Self::look_safely);
         }
-        self.open_graphs(env, began.subscribe());
+        self.worker("detector-graph", env, began.subscribe(), self.graphs.work.clone(), Self::survey_safely);
         let (eyes, token) = (self.clone(), env.supervisor.token().clone());
         env.supervisor.spawn("detector-start", async move {
             if token.run_until_cancelled(filled).await.is_some() {
@@ -411,24 +391,15 @@ impl Eyes {
     }
 
     fn look_safely(&self, key: &Key, env: &Env) -> Option<tokio::time::Instant> {
-        let began = Instant::now();
-        let answer = std::panic::catch_unwind(AssertUnwindSafe(|| self.look(key)));
-        let took = began.elapsed();
-        env.metrics.reconciled("detector", took, answer.is_err().then_some("Panicked"));
-        self.looks.looked(self.wanted.label(key), took, answer.is_err());
+        let (next, took) = self.survive("detector", key, env, || self.look(key));
+        self.looks.looked(self.wanted.label(key), took, next.is_err());
         if let Some(left) = &mut lock(&self.first).left {
             left.remove(key);
             if left.is_empty() {
                 left.shrink_to_fit();
             }
         }
-        match answer {
-            Ok(next) => next.map(|at| tokio::time::Instant::now() + self.until(at)),
-            Err(panic) => {
-                tracing::error!(object = %key.place, kind = ?key.kind, panic = panic_text(&*panic), "the look panicked");
-                Some(tokio::time::Instant::now() + AFTER_PANIC)
-            }
-        }
+        next.unwrap_or_else(Some)
     }
 
     /// Notes what is wrong with an object around workloads; returns when the book wants to look again.

@@ -17,6 +17,7 @@ mod scope;
 mod seen;
 mod targets;
 mod view;
+mod worker;
 
 use std::sync::{Arc, OnceLock};
 

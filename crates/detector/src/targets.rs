@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::caches::KINDS;
-use kit::cache::Key as Place;
-
 use crate::key::{Key, Kind};
 use crate::scope::{Scope, Target};
 use crate::view::of_pod;
@@ -64,12 +62,11 @@ impl Detector {
 
     fn target(&self, target: &Target, filled: bool, trouble: Option<String>) -> TargetState {
         let namespace = target.namespace.clone();
-        let Some((workload, name)) = &target.workload else {
+        let (Some((workload, name)), Some(key)) = (&target.workload, target.key()) else {
             let looked_at = filled && self.eyes.looked(|key| key.place.namespace == namespace);
             return TargetState { namespace, looked_at, problem: trouble, ..TargetState::default() };
         };
         let (kind, name) = (format!("{workload:?}"), name.clone());
-        let key = Key { kind: workload.into(), place: Place::new(&namespace, &name) };
         let looked_at = filled && self.eyes.looked(|left| *left == key);
         let problem = trouble.or_else(|| {
             (looked_at && !self.eyes.exists(&key)).then(|| {

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::detection::{EventNote, JobState, PodView, Revision, WorkloadView};
+use domain::graph::controller;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use crate::caches::Caches;
 use crate::index::Index;
 use crate::key::{Key, Kind};
-use crate::seen::{OwnerKind, Plan, Seen};
+use crate::seen::{OwnerKind, Plan, Seen, of_job};
 
 /// The workload that a ReplicaSet belongs to: its Deployment, or itself.
 pub(crate) fn of_set(set: &Seen<ReplicaSet>) -> Key {
@@ -143,7 +144,7 @@ impl Assemble<'_> {
         for pod in &mut view.pods {
             pod.revision = job.metadata.uid.clone().unwrap_or_default();
         }
-        let made_by = job.owner_references().iter().find(|owner| owner.controller == Some(true));
+        let made_by = controller(&job.metadata);
         let siblings = made_by.map(|cron| self.siblings(&cron.uid)).unwrap_or_default();
         let ours = job.metadata.creation_timestamp.clone();
         let completed = |job: &Arc<Job>| job.status.as_ref().is_some_and(|s| s.completion_time.is_some());
@@ -233,17 +234,6 @@ fn job_revision(job: &Job, number: i64) -> Revision {
         desired: job.spec.as_ref().and_then(|spec| spec.parallelism).unwrap_or(1),
         // One that came to its end ran well.
         ready: job.status.as_ref().and_then(|status| status.succeeded).unwrap_or_default(),
-    }
-}
-
-fn of_job(condition: JobCondition) -> PodCondition {
-    PodCondition {
-        last_transition_time: condition.last_transition_time,
-        message: condition.message,
-        reason: condition.reason,
-        status: condition.status,
-        type_: condition.type_,
-        ..PodCondition::default()
     }
 }
 

@@ -12,7 +12,7 @@ use api::shared::ObjectRef;
 use domain::detection::{Alert, Symptom, WorkloadView, evaluate, evaluate_node};
 use domain::diagnosis::{Diagnosis, cleared, diagnose, of_finding, unseen};
 use domain::graph::rules::suspects;
-use domain::graph::{Finding, Standing};
+use domain::graph::{Finding, KINDS, Standing, same};
 use kube::Client;
 
 use crate::eyes::Eyes;
@@ -31,39 +31,36 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
         uid: None,
     };
     let namespace = resource.namespace.as_str();
-    let findings = if eyes.caches.pods.covers(namespace) { eyes.findings(namespace) } else { Vec::new() };
+    let covered = eyes.caches.pods.covers(namespace);
+    let findings = if covered { eyes.findings(namespace) } else { Vec::new() };
+    let plain = |diagnosis| Analysis { diagnosis, evidence: None };
+    // What the graph shows of the object, where its pods show nothing.
+    let shown = || Some(plain(of_finding(about(&findings, &asked, question)?, &question.failed, now)));
     let Some(key) = Key::of(resource).and_then(|key| eyes.workload(key)) else {
-        if let Some(finding) = about(&findings, &asked, question) {
-            return Analysis { diagnosis: of_finding(finding, &question.failed, now), evidence: None };
-        }
-        if domain::graph::KINDS.contains(&asked.kind.as_str()) && eyes.caches.pods.covers(namespace) {
-            return Analysis { diagnosis: cleared(asked, now), evidence: None };
-        }
-        let remedy = "Look at it with kubectl describe.";
-        return Analysis { diagnosis: unseen(asked, "it is of no kind that is watched", remedy, now), evidence: None };
+        return shown().unwrap_or_else(|| {
+            if covered && KINDS.contains(&asked.kind.as_str()) {
+                return plain(cleared(asked.clone(), now));
+            }
+            let remedy = "Look at it with kubectl describe.";
+            plain(unseen(asked.clone(), "it is of no kind that is watched", remedy, now))
+        });
     };
     if key.kind != Kind::Node && !eyes.caches.pods.covers(&key.place.namespace) {
         let why = format!("namespace {} is not among those that this server watches", key.place.namespace);
-        let diagnosis = unseen(asked, &why, "Add it to the watched namespaces.", now);
-        return Analysis { diagnosis, evidence: None };
+        return plain(unseen(asked, &why, "Add it to the watched namespaces.", now));
     }
     let Some((view, found)) = look(eyes, &key, now) else {
-        // A CronJob has no pods of its own: what is wrong with it stands in the graph.
-        if let Some(finding) = about(&findings, &asked, question) {
-            return Analysis { diagnosis: of_finding(finding, &question.failed, now), evidence: None };
-        }
-        if key.kind == Kind::CronJob && eyes.exists(&key) {
-            return Analysis { diagnosis: cleared(asked, now), evidence: None };
-        }
-        let remedy = "Close the incident when it was deleted on purpose.";
-        return Analysis { diagnosis: unseen(asked, "it does not exist", remedy, now), evidence: None };
+        return shown().unwrap_or_else(|| {
+            // A CronJob has no pods of its own.
+            if key.kind == Kind::CronJob && eyes.exists(&key) {
+                return plain(cleared(asked.clone(), now));
+            }
+            let remedy = "Close the incident when it was deleted on purpose.";
+            plain(unseen(asked.clone(), "it does not exist", remedy, now))
+        });
     };
     let Some(symptom) = choose(found, question).or_else(|| remembered(eyes, &view, question)) else {
-        let diagnosis = match about(&findings, &asked, question) {
-            Some(finding) => of_finding(finding, &question.failed, now),
-            None => cleared(view.workload, now),
-        };
-        return Analysis { diagnosis, evidence: None };
+        return shown().unwrap_or_else(|| plain(cleared(view.workload, now)));
     };
     let (mut evidence, gaps) = Box::pin(evidence::gather(eyes, client, view, symptom, &question.failed, now)).await;
     evidence.suspects = suspects(&findings, evidence.view.root()).into_iter().cloned().collect();
@@ -72,7 +69,6 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
 
 /// The finding about an object that a question means: the one whose object at fault it names, or else the worst.
 fn about<'a>(findings: &'a [Finding], asked: &ObjectRef, question: &Question) -> Option<&'a Finding> {
-    let same = |a: &ObjectRef, b: &ObjectRef| a.kind == b.kind && a.name == b.name;
     let root = question.root.as_ref();
     let told = findings.iter().filter(|finding| finding.standing > Standing::Suspect && same(&finding.about, asked));
     // The findings come worst first, and of equal ones the last is taken.

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use api::shared::ObjectRef;
-use domain::graph::{Graph, Keyed, Member, Surroundings, Touch, Workload, of_cron_job, of_job, of_pod};
+use domain::graph::{Graph, Keyed, Member, Surroundings, Touch, Workload, controller, of_cron_job, of_job, of_pod};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kit::cache::Key as Place;
-use kube::ResourceExt;
 
 use super::caches::Around;
 use crate::caches::{Caches, Many};
@@ -106,8 +105,7 @@ fn workloads(caches: &Caches, around: &Around, namespace: &str) -> Vec<Workload>
         }
     }
     for job in caches.jobs.in_namespace(namespace) {
-        let owned = job.facts.owner_references().iter().any(|owner| owner.controller == Some(true));
-        if !owned {
+        if controller(&job.facts.metadata).is_none() {
             found.push(of_job(&job.facts));
         }
     }
@@ -132,12 +130,11 @@ fn pods(caches: &Caches, namespace: &str, workloads: &[Workload]) -> Vec<Member>
             continue;
         }
         let own = || Key::new(Kind::Pod, pod.namespace(), pod.name()).reference(pod.metadata.uid.clone());
+        let find = |kind, name: &str| known.get(&(kind, name)).map(|workload| (*workload).clone());
         let key = workload_of(caches, &pod);
-        let workload = key.as_ref().and_then(|key| known.get(&(<&str>::from(key.kind), key.place.name.as_str())));
-        let workload = workload.map_or_else(
-            || job_of(caches, &pod).and_then(|(kind, name)| known.get(&(kind, name.as_str())).map(|w| (*w).clone())),
-            |workload| Some((*workload).clone()),
-        );
+        let workload = key
+            .and_then(|key| find(key.kind.into(), &key.place.name))
+            .or_else(|| find("CronJob", &cron_job_of(caches, &pod)?));
         found.push(Member {
             workload: workload.unwrap_or_else(own),
             object: own(),
@@ -153,12 +150,11 @@ fn pods(caches: &Caches, namespace: &str, workloads: &[Workload]) -> Vec<Member>
     found
 }
 
-/// The Job that a pod belongs to, or the CronJob that made it.
-fn job_of(caches: &Caches, pod: &Seen<Pod>) -> Option<(&'static str, String)> {
+/// The CronJob that made the Job of a pod.
+fn cron_job_of(caches: &Caches, pod: &Seen<Pod>) -> Option<String> {
     let owner = pod.facts.owner.as_ref().filter(|owner| owner.kind == OwnerKind::Job)?;
     let job = caches.jobs.find(pod.namespace(), &owner.name)?;
-    let cron = job.facts.owner_references().iter().find(|owner| owner.controller == Some(true));
-    Some(cron.map_or(("Job", owner.name.clone()), |cron| ("CronJob", cron.name.clone())))
+    Some(controller(&job.facts.metadata)?.name.clone())
 }
 
 fn config_maps(caches: &Caches, histories: &Histories, namespace: &str) -> Vec<Keyed> {

@@ -1,65 +1,27 @@
 //! The looks at namespaces, as part of the eyes.
 
 use std::collections::{BTreeSet, HashSet};
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use api::shared::{ObjectRef, ResourceRef};
 use domain::detection::Transition;
 use domain::graph::{Finding, Graph, rules};
 use jiff::Timestamp;
 use kit::controller::Env;
-use kit::supervisor::panic_text;
-use tokio::sync::watch;
 
 use super::EVERYWHERE;
 use crate::caches::EMPTY;
 use crate::eyes::Eyes;
 use crate::key::Key;
 
-/// When to look again after a look that failed.
-const AFTER_PANIC: Duration = Duration::from_mins(1);
-
 impl Eyes {
-    /// Starts the worker that looks at namespaces.
-    pub(crate) fn open_graphs(self: &Arc<Self>, env: &Env, mut begun: watch::Receiver<bool>) {
-        let (eyes, env_) = (self.clone(), env.clone());
-        env.supervisor.spawn("detector-graph", async move {
-            let work = async {
-                // An error means that the one who would begin was cancelled.
-                if begun.wait_for(|begun| *begun).await.is_err() {
-                    return std::future::pending().await;
-                }
-                loop {
-                    let namespace = eyes.graphs.work.take().await;
-                    let next = if namespace == EVERYWHERE {
-                        eyes.namespaces().iter().for_each(|namespace| eyes.graphs.stirred(namespace));
-                        None
-                    } else {
-                        eyes.survey_safely(&namespace, &env_)
-                    };
-                    eyes.graphs.work.done(namespace, next);
-                    // A look never waits; other tasks of this thread must have their turn.
-                    tokio::task::yield_now().await;
-                }
-            };
-            env_.supervisor.token().run_until_cancelled(work).await.unwrap_or(());
-            Ok::<_, std::convert::Infallible>(())
-        });
-    }
-
-    fn survey_safely(&self, namespace: &str, env: &Env) -> Option<tokio::time::Instant> {
-        let began = Instant::now();
-        let answer = std::panic::catch_unwind(AssertUnwindSafe(|| self.survey(namespace)));
-        env.metrics.reconciled("detector-graph", began.elapsed(), answer.is_err().then_some("Panicked"));
-        match answer {
-            Ok(next) => next.map(|at| tokio::time::Instant::now() + self.until(at)),
-            Err(panic) => {
-                tracing::error!(namespace, panic = panic_text(&*panic), "the look at the namespace panicked");
-                Some(tokio::time::Instant::now() + AFTER_PANIC)
-            }
+    /// Looks at a namespace, or wakes all of them.
+    pub(crate) fn survey_safely(&self, namespace: &String, env: &Env) -> Option<tokio::time::Instant> {
+        if namespace == EVERYWHERE {
+            self.namespaces().iter().for_each(|namespace| self.graphs.stirred(namespace));
+            return None;
         }
+        let (next, _) = self.survive("detector-graph", namespace, env, || self.survey(namespace));
+        next.unwrap_or_else(Some)
     }
 
     fn survey(&self, namespace: &str) -> Option<Timestamp> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use api::shared::ObjectRef;
 use domain::detection::{Evaluation, Observation, Rule, Source, Symptom};
-use domain::graph::{Finding, Graph, Standing, Surroundings, rules};
+use domain::graph::{Finding, Graph, Standing, Surroundings, rules, same};
 use jiff::{SignedDuration, Timestamp};
 use kit::work::Work;
 
@@ -118,8 +118,9 @@ impl Graphs {
     pub(crate) fn root_for(&self, workload: &ObjectRef) -> Option<ObjectRef> {
         let state = self.lock();
         let open = state.open.get(workload.namespace.as_deref().unwrap_or_default())?;
-        let same = |object: &ObjectRef| object.kind == workload.kind && object.name == workload.name;
-        open.iter().find(|(objects, _)| objects.iter().any(same)).map(|(_, root)| root.clone())
+        open.iter()
+            .find(|(objects, _)| objects.iter().any(|object| same(object, workload)))
+            .map(|(_, root)| root.clone())
     }
 
     /// How many namespaces were not looked at for long enough since the start; none before that.

@@ -6,6 +6,7 @@ use domain::graph::{Workload, of_daemon_set, of_deployment as workload_of, of_re
 use k8s_openapi::api::apps::v1::{
     DaemonSet, Deployment, DeploymentCondition, ReplicaSet, ReplicaSetCondition, StatefulSet,
 };
+use k8s_openapi::api::batch::v1::JobCondition;
 use k8s_openapi::api::core::v1::{PodCondition, PodTemplateSpec};
 
 use super::{Digest, Owner, Seen, label, owner, packed, slim, unpacked};
@@ -125,24 +126,20 @@ impl Digest for ReplicaSet {
     }
 }
 
-fn of_deployment(condition: DeploymentCondition) -> PodCondition {
-    PodCondition {
-        last_transition_time: condition.last_transition_time,
-        message: condition.message,
-        reason: condition.reason,
-        status: condition.status,
-        type_: condition.type_,
-        ..PodCondition::default()
-    }
+/// Conditions as those of pods: the kinds have the same fields and no type in common.
+macro_rules! conditions {
+    ($($name:ident: $kind:ty),+ $(,)?) => {$(
+        pub(crate) fn $name(condition: $kind) -> PodCondition {
+            PodCondition {
+                last_transition_time: condition.last_transition_time,
+                message: condition.message,
+                reason: condition.reason,
+                status: condition.status,
+                type_: condition.type_,
+                ..PodCondition::default()
+            }
+        }
+    )+};
 }
 
-fn of_set(condition: ReplicaSetCondition) -> PodCondition {
-    PodCondition {
-        last_transition_time: condition.last_transition_time,
-        message: condition.message,
-        reason: condition.reason,
-        status: condition.status,
-        type_: condition.type_,
-        ..PodCondition::default()
-    }
-}
+conditions!(of_deployment: DeploymentCondition, of_set: ReplicaSetCondition, of_job: JobCondition);

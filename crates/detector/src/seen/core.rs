@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::detection::{EventNote, node_ready};
 use domain::diagnosis::{NodeRoom, amount};
+use domain::graph::Touch;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, NodeStatus};
 
@@ -66,10 +67,7 @@ impl Digest for ConfigMap {
 
 /// When an object was changed last, and by whom.
 pub(crate) fn touched(map: &ConfigMap) -> Option<(Timestamp, String)> {
-    let managers = map.metadata.managed_fields.iter().flatten();
-    managers
-        .filter_map(|entry| Some((entry.time.as_ref()?.0, entry.manager.clone().unwrap_or_default())))
-        .max_by_key(|(time, _)| *time)
+    Touch::of(&map.metadata).map(|touch| (touch.at, touch.by))
 }
 
 /// Reduces a node to what is read.

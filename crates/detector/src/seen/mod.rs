@@ -11,12 +11,13 @@ mod pod;
 use std::borrow::Cow;
 use std::fmt::Debug;
 
+use domain::graph::controller;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use apps::Plan;
+pub(crate) use apps::{Plan, of_job};
 pub(crate) use core::{node, observed, room, touched};
 pub(crate) use pod::Specs;
 
@@ -113,7 +114,7 @@ pub(crate) struct Owner {
 
 /// The controller that the metadata names.
 fn owner(metadata: &ObjectMeta) -> Option<Owner> {
-    let reference = metadata.owner_references.iter().flatten().find(|r| r.controller == Some(true))?;
+    let reference = controller(metadata)?;
     let kind = match (reference.api_version.split('/').next().unwrap_or_default(), reference.kind.as_str()) {
         ("apps", "Deployment") => OwnerKind::Deployment,
         ("apps", "ReplicaSet") => OwnerKind::ReplicaSet,

@@ -209,50 +209,55 @@ fn slim_state(mut state: ContainerState) -> ContainerState {
     state
 }
 
-/// The specs that pods share.
+/// Equal values, each kept once for as long as somebody has it.
+struct Pool<T> {
+    by_hash: HashMap<u64, Vec<Weak<T>>>,
+    /// How many there may be before the dead ones are looked for.
+    room: usize,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { by_hash: HashMap::new(), room: 0 }
+    }
+}
+
+impl<T: PartialEq> Pool<T> {
+    /// Takes the value that is known already for an equal one. `told` is what distinguishes values.
+    fn share(&mut self, told: &impl Hash, value: &mut Arc<T>) {
+        let mut hasher = DefaultHasher::new();
+        told.hash(&mut hasher);
+        if self.by_hash.len() > self.room.max(FEW) {
+            self.by_hash.retain(|_, list| list.iter().any(|known| known.strong_count() > 0));
+            self.room = self.by_hash.len() * 2;
+        }
+        let same = self.by_hash.entry(hasher.finish()).or_default();
+        same.retain(|known| known.strong_count() > 0);
+        match same.iter().filter_map(Weak::upgrade).find(|known| known == value) {
+            Some(known) => *value = known,
+            None => same.push(Arc::downgrade(value)),
+        }
+    }
+}
+
+/// The specs and labels that pods share.
 #[derive(Default)]
 pub(crate) struct Specs(Mutex<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    by_hash: HashMap<u64, Vec<Weak<PodSpec>>>,
-    labels: HashMap<u64, Vec<Weak<BTreeMap<String, String>>>>,
-    /// How many there may be before the dead ones are looked for.
-    room: usize,
+    specs: Pool<PodSpec>,
+    labels: Pool<BTreeMap<String, String>>,
 }
 
 impl Specs {
-    fn share_labels(&self, labels: &mut Arc<BTreeMap<String, String>>) {
-        let mut hasher = DefaultHasher::new();
-        labels.hash(&mut hasher);
-        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.labels.len() > shared.room.max(FEW) {
-            shared.labels.retain(|_, list| list.iter().any(|known| known.strong_count() > 0));
-        }
-        let same = shared.labels.entry(hasher.finish()).or_default();
-        same.retain(|known| known.strong_count() > 0);
-        match same.iter().filter_map(Weak::upgrade).find(|known| known == labels) {
-            Some(known) => *labels = known,
-            None => same.push(Arc::downgrade(labels)),
-        }
-    }
-
-    /// Lets a pod share its spec with the others that have the same one.
+    /// Lets a pod share its spec and labels with the others that have the same ones.
     pub(crate) fn share(&self, pod: &mut Seen<Pod>) {
-        let mut hasher = DefaultHasher::new();
-        packed(&*pod.facts.spec).hash(&mut hasher);
-        self.share_labels(&mut pod.facts.labels);
+        let told = packed(&*pod.facts.spec);
+        let labels = pod.facts.labels.clone();
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.by_hash.len() > shared.room.max(FEW) {
-            shared.by_hash.retain(|_, list| list.iter().any(|spec| spec.strong_count() > 0));
-            shared.room = shared.by_hash.len() * 2;
-        }
-        let same = shared.by_hash.entry(hasher.finish()).or_default();
-        same.retain(|spec| spec.strong_count() > 0);
-        match same.iter().filter_map(Weak::upgrade).find(|spec| *spec == pod.facts.spec) {
-            Some(spec) => pod.facts.spec = spec,
-            None => same.push(Arc::downgrade(&pod.facts.spec)),
-        }
+        shared.specs.share(&told, &mut pod.facts.spec);
+        shared.labels.share(&labels, &mut pod.facts.labels);
     }
 }
 
@@ -300,6 +305,6 @@ mod tests {
             one.spec.as_mut().unwrap().containers[0].image = Some(format!("db:{number}"));
             specs.share(&mut one.digest());
         }
-        assert!(specs.0.lock().unwrap().by_hash.len() <= FEW + 1);
+        assert!(specs.0.lock().unwrap().specs.by_hash.len() <= FEW + 1);
     }
 }

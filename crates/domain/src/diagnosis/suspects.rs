@@ -1,12 +1,12 @@
 //! What is wrong around a workload, and whether its symptom speaks of it.
 
-use api::shared::{CauseClass, ObjectRef, RootCause};
+use api::shared::{CauseClass, RootCause};
 
 use super::link::Place;
 use super::log::{Entry, Family, cut, mentions, names};
 use super::{Conclusion, Evidence, propose, ruled_out};
 use crate::detection::Rule;
-use crate::graph::{Finding, Standing};
+use crate::graph::{Finding, Standing, same};
 
 /// Other hypotheses that are told.
 const OTHERS: usize = 4;
@@ -171,14 +171,10 @@ fn plausible(evidence: &Evidence, finding: &Finding) -> bool {
         | Class::DependencyUnavailable
         | Class::NetworkDenied
         | Class::CertificateInvalid => {
-            !stuck && (is(&finding.cause.object, evidence.culprit()) || needs(evidence, finding))
+            !stuck && (same(&finding.cause.object, evidence.culprit()) || needs(evidence, finding))
         }
         _ => true,
     }
-}
-
-fn is(a: &ObjectRef, b: &ObjectRef) -> bool {
-    a.kind == b.kind && a.name == b.name
 }
 
 /// Whether the container is given a word of the finding: the name of a Service, a host, a variable.

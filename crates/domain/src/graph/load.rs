@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::query::reference;
+use super::query::{controller, reference};
 use super::{Graph, Keyed, Member, Surroundings, Touch, Workload};
 
 /// An object that could not be read.
@@ -213,7 +213,7 @@ fn read<T: DeserializeOwned>(object: &Value) -> Result<T, serde_json::Error> {
 }
 
 fn owned(metadata: &ObjectMeta) -> bool {
-    metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true))
+    controller(metadata).is_some()
 }
 
 /// A workload with nothing but its metadata.

@@ -32,7 +32,7 @@ use crate::detection::Rule;
 use crate::diagnosis::NodeRoom;
 
 pub use load::{LoadError, of_cron_job, of_daemon_set, of_deployment, of_job, of_pod, of_replica_set, of_stateful_set};
-pub use query::{nearest, selects};
+pub use query::{controller, nearest, same, selects};
 
 /// Kinds beside workloads, pods and nodes that a finding may be about.
 pub const KINDS: [&str; 12] = [

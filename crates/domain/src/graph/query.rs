@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use api::shared::ObjectRef;
 use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, Service, ServicePort};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Graph, Keyed, Member, Workload};
+
+/// The owner that controls an object.
+pub fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
 
 /// Whether labels satisfy a label selector; an empty one selects everything.
 pub fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
@@ -77,6 +82,11 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
         older = std::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or_default()
+}
+
+/// Whether two references mean the same object of a namespace.
+pub fn same(a: &ObjectRef, b: &ObjectRef) -> bool {
+    a.kind == b.kind && a.name == b.name
 }
 
 /// A reference to an object from its metadata.
@@ -155,7 +165,7 @@ impl Graph {
 
     /// The workload that a reference means.
     pub fn workload(&self, object: &ObjectRef) -> Option<&Workload> {
-        self.workloads.iter().find(|w| w.object.kind == object.kind && w.object.name == object.name)
+        self.workloads.iter().find(|workload| same(&workload.object, object))
     }
 
     /// Pods that a Service selects; none for one without a selector.

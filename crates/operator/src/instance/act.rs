@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use api::Instance;
+use domain::graph::controller;
 use domain::instance::{
     Desired, FINALIZER, INSTANCE_LABEL, NODE_ROLE, OWNER, Trouble, View, Workload, foreign_name, node_binding_name,
 };
@@ -89,8 +90,7 @@ fn words(view: View<'_>, what: &str, error: &kube::Error) -> Trouble {
 
 /// Whether an object was made for this Instance.
 fn made_for<K: Resource>(object: &K, view: View<'_>) -> bool {
-    let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true));
-    if let Some(owner) = owner {
+    if let Some(owner) = controller(object.meta()) {
         return owner.uid == view.uid();
     }
     let label = object.labels().get(INSTANCE_LABEL).map(String::as_str) == Some(view.name());

@@ -22,7 +22,7 @@ mod trial;
 use api::shared::{CauseClass, ObjectRef, Proof, RootCause};
 use jiff::Timestamp;
 
-use super::{Finding, Graph};
+use super::{Finding, Graph, same};
 
 pub(crate) use admission::breach;
 
@@ -91,7 +91,7 @@ pub fn next_look(graph: &Graph, now: Timestamp) -> Option<Timestamp> {
 
 /// What can explain a symptom of a workload.
 pub fn suspects<'a>(findings: &'a [Finding], workload: &ObjectRef) -> Vec<&'a Finding> {
-    let is = |object: &ObjectRef| object.kind == workload.kind && object.name == workload.name;
+    let is = |object: &ObjectRef| same(object, workload);
     findings.iter().filter(|finding| is(&finding.about) || finding.concerns.iter().any(is)).collect()
 }
 

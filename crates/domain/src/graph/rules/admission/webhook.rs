@@ -34,36 +34,28 @@ fn hooks(graph: &Graph) -> Vec<Hook<'_>> {
     let version = "admissionregistration.k8s.io/v1";
     // A webhook fails closed unless it says otherwise.
     let fails = |policy: &Option<String>| policy.as_deref() != Some("Ignore");
-    for object in &graph.cluster.validating {
-        for (index, hook) in object.webhooks.iter().flatten().enumerate() {
-            found.push(Hook {
-                configuration: reference(version, "ValidatingWebhookConfiguration", &object.metadata),
-                index,
-                name: &hook.name,
-                client: &hook.client_config,
-                fails: fails(&hook.failure_policy),
-                namespaces: hook.namespace_selector.as_ref(),
-                objects: hook.object_selector.as_ref(),
-                conditions: hook.match_conditions.as_ref(),
-                rules: hook.rules.as_deref().unwrap_or_default(),
-            });
-        }
+    // The two kinds have the same fields and no type in common.
+    macro_rules! collect {
+        ($objects:expr, $kind:literal) => {
+            for object in $objects {
+                for (index, hook) in object.webhooks.iter().flatten().enumerate() {
+                    found.push(Hook {
+                        configuration: reference(version, $kind, &object.metadata),
+                        index,
+                        name: &hook.name,
+                        client: &hook.client_config,
+                        fails: fails(&hook.failure_policy),
+                        namespaces: hook.namespace_selector.as_ref(),
+                        objects: hook.object_selector.as_ref(),
+                        conditions: hook.match_conditions.as_ref(),
+                        rules: hook.rules.as_deref().unwrap_or_default(),
+                    });
+                }
+            }
+        };
     }
-    for object in &graph.cluster.mutating {
-        for (index, hook) in object.webhooks.iter().flatten().enumerate() {
-            found.push(Hook {
-                configuration: reference(version, "MutatingWebhookConfiguration", &object.metadata),
-                index,
-                name: &hook.name,
-                client: &hook.client_config,
-                fails: fails(&hook.failure_policy),
-                namespaces: hook.namespace_selector.as_ref(),
-                objects: hook.object_selector.as_ref(),
-                conditions: hook.match_conditions.as_ref(),
-                rules: hook.rules.as_deref().unwrap_or_default(),
-            });
-        }
-    }
+    collect!(&graph.cluster.validating, "ValidatingWebhookConfiguration");
+    collect!(&graph.cluster.mutating, "MutatingWebhookConfiguration");
     found
 }
 

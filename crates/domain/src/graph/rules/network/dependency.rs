@@ -15,7 +15,7 @@ use super::index::Index;
 use super::needs::Need;
 use super::offer::offers;
 use super::place::Place;
-use super::{called, clip, concerned, finding, names, needed, somebody};
+use super::{asked, called, clip, concerned, finding, names, needed, somebody};
 use crate::detection::Rule;
 use crate::graph::query::{distance, named, nearest};
 
@@ -144,13 +144,7 @@ fn misnamed(index: &Index, namespace: &str, name: &str, needs: &[&Need], sibling
     if let Some((right, workload)) = sibling {
         cause.proof.push(fact(&workload.object, &need.variable, right, "the same variable names this Service here"));
     }
-    let rule = if route { Rule::RouteBroken } else { Rule::Configuration };
-    let standing = if sure { Standing::Outage } else { Standing::Suspect };
-    let mut found = finding(rule, standing, &need.by, cause);
-    if !route {
-        found.signal = SignalType::ServiceError;
-    }
-    found.concerns = concerned(needs.iter().copied());
+    let mut found = asked((need, needs), (route, sure), cause);
     found.words = words(name, needs);
     if let Some(right) = near {
         found.candidates.extend(corrected(need, name, right).filter(|_| sure));

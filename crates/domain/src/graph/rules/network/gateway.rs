@@ -18,7 +18,7 @@ use super::needs::edited;
 use super::{called, clip, finding, tls};
 use crate::detection::Rule;
 use crate::graph::Touch;
-use crate::graph::query::{named, nearest};
+use crate::graph::query::{named, nearest, same};
 
 const GROUP: &str = "gateway.networking.k8s.io/";
 
@@ -79,7 +79,7 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         let about = object(route);
         let broken = out.iter().any(|found| {
             let object = &found.cause.object;
-            (object.kind == about.kind && object.name == about.name) || found.concerns.contains(&about)
+            same(object, &about) || found.concerns.contains(&about)
         });
         if out.len() == known && !broken {
             let parents = list(route, "/status/parents").iter();

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Service;
 
 use super::needs::{self, Need, Needs};
 use super::uses::{self, Use};
-use crate::graph::query::{has_all, name};
+use crate::graph::query::{has_all, name, same};
 use crate::graph::{Graph, Keyed, Member, Workload};
 
 /// Kinds that make pods: where one cannot be read, nobody knows that no pod is behind a Service.
@@ -214,9 +214,4 @@ pub(super) fn selector(service: &Service) -> Option<&BTreeMap<String, String>> {
     let spec = service.spec.as_ref()?;
     let external = spec.type_.as_deref() == Some("ExternalName");
     spec.selector.as_ref().filter(|selector| !external && !selector.is_empty())
-}
-
-/// Whether two references mean the same object of a namespace.
-pub(super) fn same(a: &ObjectRef, b: &ObjectRef) -> bool {
-    a.kind == b.kind && a.name == b.name
 }

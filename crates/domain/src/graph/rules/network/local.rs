@@ -6,11 +6,11 @@ use api::shared::CauseClass;
 
 use super::super::super::{Finding, Standing};
 use super::super::{cause, fact};
-use super::index::{Front, Index, same};
+use super::index::{Front, Index};
 use super::needs::Need;
 use super::{concerned, finding, needed};
 use crate::detection::Rule;
-use crate::graph::query::of_service;
+use crate::graph::query::{of_service, same};
 
 pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
     if index.sees_pods() {

@@ -32,18 +32,17 @@ mod uses;
 mod wanted;
 mod wide;
 
-use api::shared::{ObjectRef, Proof, RootCause, RuledOut, Severity};
+use api::shared::{ObjectRef, Proof, RootCause, RuledOut, Severity, SignalType};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::super::{Finding, Graph, Standing};
-use super::fact;
+use super::{fact, shape};
 use crate::detection::Rule;
+use crate::graph::query::same;
 use index::Index;
 use needs::Need;
 
-/// Objects that belong together are seldom applied at once.
-const HOLD: i64 = 5;
 /// Facts of one kind in a proof.
 const FACTS: usize = 8;
 
@@ -72,19 +71,20 @@ fn finding(rule: Rule, standing: Standing, about: &ObjectRef, cause: RootCause) 
         Standing::Outage => Severity::High,
         Standing::Latent | Standing::Suspect => Severity::Medium,
     };
-    Finding {
-        rule,
-        signal: rule.signal(),
-        standing,
-        severity,
-        about: about.clone(),
-        concerns: Vec::new(),
-        cause,
-        words: Vec::new(),
-        candidates: Vec::new(),
-        recommendations: Vec::new(),
-        hold: HOLD,
+    shape::finding(rule, standing, severity, about, cause)
+}
+
+/// A finding about who asks for what is not there; `route` says that an Ingress or the like does, `sure` that it must be
+/// meant.
+fn asked((need, needs): (&Need, &[&Need]), (route, sure): (bool, bool), cause: RootCause) -> Finding {
+    let rule = if route { Rule::RouteBroken } else { Rule::Configuration };
+    let standing = if sure { Standing::Outage } else { Standing::Suspect };
+    let mut found = finding(rule, standing, &need.by, cause);
+    if !route {
+        found.signal = SignalType::ServiceError;
     }
+    found.concerns = concerned(needs.iter().copied());
+    found
 }
 
 /// Facts that say who needs something.
@@ -100,7 +100,7 @@ fn needed<'a>(needs: impl IntoIterator<Item = &'a Need<'a>>) -> Vec<Proof> {
 fn concerned<'a>(needs: impl IntoIterator<Item = &'a Need<'a>>) -> Vec<ObjectRef> {
     let mut found: Vec<ObjectRef> = Vec::new();
     for need in needs {
-        if !found.iter().any(|known| index::same(known, &need.by)) {
+        if !found.iter().any(|known| same(known, &need.by)) {
             found.push(need.by.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::shared::{CauseClass, SignalType};
+use api::shared::CauseClass;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -11,7 +11,7 @@ use super::super::{cause, fact};
 use super::dependency::{setting, words};
 use super::index::Index;
 use super::needs::{Need, later};
-use super::{called, clip, concerned, finding, needed, port_text, somebody};
+use super::{asked, called, clip, concerned, finding, needed, port_text, somebody};
 use crate::detection::Rule;
 use crate::graph::Touch;
 use crate::graph::query::{distance, name, of_service};
@@ -179,13 +179,7 @@ fn of_source_fault(service: &Service, needs: &[&Need]) -> Option<Finding> {
     let mut cause = cause(source, class, &need.port_at.path, &value, statement, confidence);
     cause.proof = needed(needs.iter().copied());
     cause.proof.push(fact(&object, "spec.ports", shown(service), "the Service offers these ports and no other"));
-    let rule = if route { Rule::RouteBroken } else { Rule::Configuration };
-    let standing = if sure { Standing::Outage } else { Standing::Suspect };
-    let mut found = finding(rule, standing, &need.by, cause);
-    if !route {
-        found.signal = SignalType::ServiceError;
-    }
-    found.concerns = concerned(needs.iter().copied());
+    let mut found = asked((need, needs), (route, sure), cause);
     found.words = words(of, needs);
     found.words.push(port.clone());
     found.recommendations = vec![match near {

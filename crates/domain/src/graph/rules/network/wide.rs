@@ -12,13 +12,13 @@ use super::index::Front;
 use super::selection::shown;
 use super::{called, finding};
 use crate::detection::Rule;
-use crate::graph::query::{of_service, ports};
+use crate::graph::query::{of_service, ports, same};
 
 /// A Service leads to pods of several workloads, some of which do not serve its port.
 pub(super) fn too_much(front: &Front, wanted: &BTreeMap<String, String>) -> Option<Finding> {
     let ready = |workload: &&&Workload| {
         !matches!(workload.object.kind.as_str(), "Job" | "CronJob")
-            && front.pods.iter().any(|pod| pod.ready && super::index::same(&pod.workload, &workload.object))
+            && front.pods.iter().any(|pod| pod.ready && same(&pod.workload, &workload.object))
     };
     let behind: Vec<&&Workload> = front.workloads.iter().filter(ready).collect();
     let (_, [_, ..]) = behind.split_first()? else { return None };

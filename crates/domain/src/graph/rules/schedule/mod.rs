@@ -14,7 +14,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job, JobCondition};
 use super::shape::{self, ago, finding, not, proven, telling, who};
 use super::{cause, fact};
 use crate::detection::Rule;
-use crate::graph::query::{name, reference};
+use crate::graph::query::{controller, name, reference};
 use crate::graph::{Finding, Graph, Standing, Touch, Workload};
 use cron::Schedule;
 
@@ -35,11 +35,7 @@ fn of_job(job: &Job) -> ObjectRef {
 
 /// The CronJob that made a Job.
 fn maker(job: &Job) -> Option<&str> {
-    let owners = job.metadata.owner_references.iter().flatten();
-    owners
-        .into_iter()
-        .find(|owner| owner.kind == "CronJob" && owner.controller == Some(true))
-        .map(|owner| owner.name.as_str())
+    controller(&job.metadata).filter(|owner| owner.kind == "CronJob").map(|owner| owner.name.as_str())
 }
 
 fn condition<'a>(job: &'a Job, type_: &str) -> Option<&'a JobCondition> {

@@ -1,7 +1,5 @@
 //! Whether a volume that is there fits a claim, and what differs where it does not.
 
-use std::sync::Arc;
-
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 
 use crate::diagnosis::amount;
@@ -26,17 +24,6 @@ pub(super) struct Misfit {
     pub(super) released: bool,
 }
 
-/// The volume that comes nearest.
-pub(super) struct Near {
-    pub(super) volume: Arc<PersistentVolume>,
-    pub(super) words: String,
-    pub(super) path: &'static str,
-    pub(super) value: String,
-    pub(super) volume_path: &'static str,
-    pub(super) has: String,
-    pub(super) released: bool,
-}
-
 fn free(volume: &PersistentVolume) -> bool {
     let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
     phase.is_none_or(|phase| matches!(phase, "Available" | "Pending" | ""))
@@ -47,13 +34,15 @@ pub(super) fn any(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> 
     graph.cluster.volumes.iter().any(|volume| misfit(claim, volume, class).is_none())
 }
 
-/// The volume that lacks least.
-pub(super) fn nearest(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> Option<Near> {
+/// The volume that lacks least, and what it lacks.
+pub(super) fn nearest<'a>(
+    graph: &'a Graph,
+    claim: &PersistentVolumeClaim,
+    class: &str,
+) -> Option<(&'a PersistentVolume, Misfit)> {
     let judged = graph.cluster.volumes.iter().filter_map(|volume| Some((volume, misfit(claim, volume, class)?)));
-    let (volume, misfit) =
-        judged.min_by_key(|(volume, misfit)| (misfit.distance, name(&volume.metadata).to_owned()))?;
-    let Misfit { words, path, value, volume_path, has, released, .. } = misfit;
-    Some(Near { volume: volume.clone(), words, path, value, volume_path, has, released })
+    let least = judged.min_by_key(|(volume, misfit)| (misfit.distance, name(&volume.metadata).to_owned()));
+    least.map(|(volume, misfit)| (&**volume, misfit))
 }
 
 /// What keeps a volume from a claim; none when it fits.

@@ -266,8 +266,8 @@ fn no_volume(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> Optio
     let near = fit::nearest(graph, claim, class);
     let (path, value, hint) = match &near {
         None => ("spec.storageClassName", class.to_owned(), "there is no PersistentVolume at all".to_owned()),
-        Some(near) => {
-            (near.path, near.value.clone(), format!("the nearest is {}, {}", name(&near.volume.metadata), near.words))
+        Some((volume, lack)) => {
+            (lack.path, lack.value.clone(), format!("the nearest is {}, {}", name(&volume.metadata), lack.words))
         }
     };
     let statement = format!("PersistentVolumeClaim {} {of} fits no PersistentVolume: {hint}", object.name);
@@ -277,17 +277,17 @@ fn no_volume(graph: &Graph, claim: &PersistentVolumeClaim, class: &str) -> Optio
     );
     let mut advice = "Create a PersistentVolume that fits, or the claim anew so that one fits.".to_owned();
     let mut words = Vec::new();
-    if let Some(near) = &near {
-        let volume = of_volume(&near.volume);
+    if let Some((nearest, lack)) = &near {
+        let volume = of_volume(nearest);
         words.push(volume.name.clone());
-        cause.proof.push(fact(&volume, near.volume_path, &near.has, "this volume comes nearest and does not fit"));
-        if near.released {
+        cause.proof.push(fact(&volume, lack.volume_path, &lack.has, "this volume comes nearest and does not fit"));
+        if lack.released {
             cause.object = volume;
             cause.path = Some("spec.claimRef".into());
-            cause.value = Some(near.has.clone());
+            cause.value = Some(lack.has.clone());
             advice = format!(
                 "Remove spec.claimRef of PersistentVolume {} once its data may be used again, or create another volume.",
-                name(&near.volume.metadata)
+                name(&nearest.metadata)
             );
         }
     }
