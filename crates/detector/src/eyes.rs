@@ -25,7 +25,7 @@ use crate::index::Index;
 use crate::key::{Key, Kind};
 use crate::looks::Looks;
 use crate::scope::{Hosts, Wanted};
-use crate::seen::{OwnerKind, observed};
+use crate::seen::{OwnerKind, observed, room};
 use crate::view::{self, of_pod, of_set};
 use kit::work::Work;
 
@@ -148,6 +148,7 @@ impl Eyes {
                 eyes.wake_pods_of(&name);
             }
             eyes.wake(Kind::Node, node);
+            eyes.graphs.node((!gone).then(|| room(node)).as_ref());
         });
     }
 
@@ -209,9 +210,7 @@ impl Eyes {
     }
 
     fn wake<K: Resource>(&self, kind: Kind, object: &Arc<K>) {
-        if kind == Kind::Node {
-            self.graphs.shifted();
-        } else {
+        if kind != Kind::Node {
             self.graphs.changed(&object.namespace().unwrap_or_default());
         }
         self.add(Key { kind, place: Place::of(&**object) });

@@ -21,7 +21,10 @@ impl Eyes {
             return None;
         }
         let (next, _) = self.survive("detector-graph", namespace, env, || self.survey(namespace));
-        next.unwrap_or_else(Some)
+        next.unwrap_or_else(|again| {
+            self.graphs.failed(namespace);
+            Some(again)
+        })
     }
 
     fn survey(&self, namespace: &str) -> Option<Timestamp> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use api::shared::ObjectRef;
 use domain::detection::{Evaluation, Observation, Rule, Source, Symptom};
+use domain::diagnosis::NodeRoom;
 use domain::graph::{Finding, Graph, Standing, Surroundings, rules, same};
 use jiff::{SignedDuration, Timestamp};
 use kit::work::Work;
@@ -101,6 +102,22 @@ impl Graphs {
     pub(crate) fn shifted(&self) {
         self.lock().cluster = None;
         self.stirred(EVERYWHERE);
+    }
+
+    /// A node is as told now, or gone. Most of what changes on a node is its heartbeat, which no rule reads.
+    pub(crate) fn node(&self, now: Option<&NodeRoom>) {
+        let known = self.lock().cluster.clone();
+        let same = |now: &NodeRoom| known.is_some_and(|cluster| cluster.nodes.contains(now));
+        if !now.is_some_and(same) {
+            self.shifted();
+        }
+    }
+
+    /// The look at a namespace failed: nothing waits for it at the start any longer.
+    pub(crate) fn failed(&self, namespace: &str) {
+        if let Some(left) = &mut self.lock().left {
+            left.remove(namespace);
+        }
     }
 
     /// Begins to look; silence means something once each of these was looked at for long enough.
@@ -241,5 +258,36 @@ fn symptom(finding: &Finding, since: Timestamp) -> Symptom {
         since,
         count: 1,
         evidence: cause.proof.iter().map(observed).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(ready: bool) -> NodeRoom {
+        NodeRoom { name: "n1".into(), ready, ..NodeRoom::default() }
+    }
+
+    #[test]
+    fn the_heartbeat_of_a_node_wakes_nobody() {
+        let graphs = Graphs::default();
+        let cluster = Surroundings { nodes: vec![room(true)], ..Surroundings::default() };
+        graphs.lock().cluster = Some(Arc::new(cluster.clone()));
+        graphs.node(Some(&room(true)));
+        assert!(graphs.work.is_empty() && graphs.lock().cluster.is_some());
+        for now in [Some(room(false)), None] {
+            graphs.lock().cluster = Some(Arc::new(cluster.clone()));
+            graphs.node(now.as_ref());
+            assert!(!graphs.work.is_empty() && graphs.lock().cluster.is_none(), "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_that_fails_holds_up_no_start() {
+        let graphs = Graphs::default();
+        graphs.begin(HashSet::from(["shop".to_owned(), "bank".to_owned()]), Timestamp::UNIX_EPOCH);
+        graphs.failed("shop");
+        assert_eq!(graphs.left(), Some(1));
     }
 }
