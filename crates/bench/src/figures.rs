@@ -18,14 +18,14 @@ use crate::report::{Figure, Report, percentile};
 use crate::world::{World, create_namespace, workload_name};
 
 /// Namespace in which the operator lives.
-const HOME: &str = "chatcli-system";
+pub(crate) const HOME: &str = "chatcli-system";
 /// Nodes of the world.
-const NODES: usize = 20;
+pub(crate) const NODES: usize = 20;
 
 /// Both processes, talking to each other.
-struct Platform {
-    server: Process,
-    operator: Process,
+pub(crate) struct Platform {
+    pub(crate) server: Process,
+    pub(crate) operator: Process,
 }
 
 async fn start_server(args: &Args) -> anyhow::Result<(Process, u16)> {
@@ -64,12 +64,12 @@ async fn start_operator(args: &Args, grpc: u16) -> anyhow::Result<Process> {
 }
 
 impl Platform {
-    async fn start(args: &Args) -> anyhow::Result<Self> {
+    pub(crate) async fn start(args: &Args) -> anyhow::Result<Self> {
         let (server, grpc) = start_server(args).await?;
         Ok(Self { server, operator: start_operator(args, grpc).await? })
     }
 
-    async fn stop(self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.operator.stop().await?;
         self.server.stop().await
     }
@@ -85,42 +85,9 @@ pub async fn delays(client: &Client, args: &Args, report: &mut Report) -> anyhow
     create_namespace(client, HOME).await?;
     world.deploy(namespace, args.incidents, 2, NODES).await?;
     let platform = Platform::start(args).await?;
-    let mut issues = created::<Issue>(client, namespace, |issue| issue.spec.resource.name.clone());
-    let mut plans = created::<RemediationPlan>(client, namespace, |plan| plan.spec.issue_ref.name.clone());
-    let (mut to_issue, mut to_plan, mut stuck) = (Vec::new(), Vec::new(), Vec::new());
-    for index in 0..args.incidents {
-        let workload = workload_name(index);
-        // Every second incident is the rollout that sticks while its old pods serve.
-        let rollout = index % 2 == 0;
-        if rollout {
-            world.roll_out_missing_image(namespace, &workload).await?;
-        } else {
-            world.kill_for_memory(namespace, &workload).await?;
-        }
-        let (issue, seen) =
-            next(&mut issues, |name| *name == workload).await.with_context(|| format!("no Issue for {workload}"))?;
-        let failed = world
-            .failed_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&workload)
-            .copied()
-            .context("no failure was written")?;
-        let delay = seen.saturating_duration_since(failed).as_secs_f64() * 1000.0;
-        to_issue.push(delay);
-        if rollout {
-            stuck.push(delay);
-        }
-        let (_, planned) =
-            next(&mut plans, |name| *name == issue).await.with_context(|| format!("no plan for {issue}"))?;
-        to_plan.push(planned.saturating_duration_since(seen).as_secs_f64() * 1000.0);
-    }
-    drop((issues, plans));
+    let Delays { to_issue, to_plan, stuck } = incidents(client, &world, namespace, args.incidents).await?;
     platform.stop().await?;
     world.remove(namespace).await?;
-    for list in [&mut to_issue, &mut to_plan, &mut stuck] {
-        list.sort_by(f64::total_cmp);
-    }
     let how = format!(
         "{} incidents one after the other on ready Deployments; from the kubelet's status write to the Issue in a watch",
         to_issue.len()
@@ -146,7 +113,62 @@ pub async fn delays(client: &Client, args: &Args, report: &mut Report) -> anyhow
     Ok(())
 }
 
-fn add_percentiles(report: &mut Report, name: &str, sorted: &[f64], target: (f64, f64), go: &str, how: &str) {
+/// Delays in milliseconds, sorted.
+pub(crate) struct Delays {
+    /// Condition change → Issue.
+    pub(crate) to_issue: Vec<f64>,
+    /// Issue → plan.
+    to_plan: Vec<f64>,
+    /// Those of `to_issue` that are rollouts which stick while their old pods serve.
+    stuck: Vec<f64>,
+}
+
+/// Breaks the first workloads of a namespace, one after the other.
+pub(crate) async fn incidents(client: &Client, world: &World, namespace: &str, count: usize) -> anyhow::Result<Delays> {
+    let mut issues = created::<Issue>(client, namespace, |issue| issue.spec.resource.name.clone());
+    let mut plans = created::<RemediationPlan>(client, namespace, |plan| plan.spec.issue_ref.name.clone());
+    let mut delays = Delays { to_issue: Vec::new(), to_plan: Vec::new(), stuck: Vec::new() };
+    for index in 0..count {
+        let workload = workload_name(index);
+        // Every second incident is the rollout that sticks while its old pods serve.
+        let rollout = index % 2 == 0;
+        if rollout {
+            world.roll_out_missing_image(namespace, &workload).await?;
+        } else {
+            world.kill_for_memory(namespace, &workload).await?;
+        }
+        let (issue, seen) =
+            next(&mut issues, |name| *name == workload).await.with_context(|| format!("no Issue for {workload}"))?;
+        let failed = world
+            .failed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&workload)
+            .copied()
+            .context("no failure was written")?;
+        let delay = seen.saturating_duration_since(failed).as_secs_f64() * 1000.0;
+        delays.to_issue.push(delay);
+        if rollout {
+            delays.stuck.push(delay);
+        }
+        let (_, planned) =
+            next(&mut plans, |name| *name == issue).await.with_context(|| format!("no plan for {issue}"))?;
+        delays.to_plan.push(planned.saturating_duration_since(seen).as_secs_f64() * 1000.0);
+    }
+    for list in [&mut delays.to_issue, &mut delays.to_plan, &mut delays.stuck] {
+        list.sort_by(f64::total_cmp);
+    }
+    Ok(delays)
+}
+
+pub(crate) fn add_percentiles(
+    report: &mut Report,
+    name: &str,
+    sorted: &[f64],
+    target: (f64, f64),
+    go: &str,
+    how: &str,
+) {
     let (p50, p99) = (percentile(sorted, 50.0), percentile(sorted, 99.0));
     report.add(Figure {
         name: format!("{name} (p50 / p99)"),
@@ -326,7 +348,7 @@ pub async fn scale(client: &Client, args: &Args, report: &mut Report) -> anyhow:
     Ok(())
 }
 
-fn rss(name: &str, mib: f64, go: &str) -> Figure {
+pub(crate) fn rss(name: &str, mib: f64, go: &str) -> Figure {
     Figure {
         name: name.into(),
         value: format!("{mib:.0} MiB"),

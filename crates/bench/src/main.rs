@@ -4,6 +4,7 @@
 //! Pods are bound to nodes that only exist as objects; a small kubelet stand-in (`world`) writes their status, so that the
 //! instant at which a condition changes is known exactly and thousands of pods fit on a small machine.
 
+mod churn;
 mod figures;
 mod processes;
 mod report;
@@ -39,11 +40,14 @@ struct Args {
     /// Pods of each workload.
     #[arg(long, default_value_t = 10)]
     pods: usize,
+    /// Changes per minute while incidents are measured.
+    #[arg(long, default_value_t = 10_000)]
+    changes: u64,
     /// Seconds over which idle requests are counted; longer than one watch lasts (290 s), or the count leaves it out.
     #[arg(long, default_value_t = 600)]
     idle_seconds: u64,
     /// Only these stages.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Stage::Delays, Stage::Storm, Stage::Scale])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Stage::Delays, Stage::Storm, Stage::Scale, Stage::Churn])]
     only: Vec<Stage>,
 }
 
@@ -56,6 +60,8 @@ enum Stage {
     Storm,
     /// Many workloads and pods.
     Scale,
+    /// As many, while everything changes.
+    Churn,
 }
 
 #[tokio::main]
@@ -75,6 +81,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if args.only.contains(&Stage::Scale) {
         figures::scale(&client, &args, &mut report).await.context("scale")?;
+    }
+    if args.only.contains(&Stage::Churn) {
+        churn::measure(&client, &args, &mut report).await.context("churn")?;
     }
     report.print();
     if let Some(out) = &args.out {

@@ -104,6 +104,32 @@ impl Process {
         Ok(Requests(counts))
     }
 
+    /// The p-th percentile in milliseconds of one histogram of the process: the upper bound of the bucket that it falls in,
+    /// so that it is never told better than it was.
+    ///
+    /// # Errors
+    /// When its metrics cannot be read, or nothing was counted.
+    pub async fn percentile_ms(&self, metric: &str, label: &str, p: f64) -> anyhow::Result<(f64, f64)> {
+        let (_, text) = http_get(self.metrics, "/metrics").await.context("/metrics does not answer")?;
+        let mut buckets: Vec<(f64, f64)> = text
+            .lines()
+            .filter(|line| line.starts_with(metric) && line.contains("_bucket{") && line.contains(label))
+            .filter_map(|line| {
+                let bound = line.split_once("le=\"")?.1.split('"').next()?;
+                let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };
+                Some((bound, line.rsplit(' ').next()?.parse().ok()?))
+            })
+            .collect();
+        buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let count = buckets.last().map_or(0.0, |(_, count)| *count);
+        let rank = count * p / 100.0;
+        let bound = buckets.iter().find(|(_, below)| *below >= rank).map(|(bound, _)| bound * 1000.0);
+        bound
+            .filter(|_| count > 0.0)
+            .map(|bound| (bound, count))
+            .with_context(|| format!("{metric} has counted nothing of {label}"))
+    }
+
     /// Asks the process to end and waits for it. One that is killed would keep its Lease until that expires, and the next
     /// one would wait for it.
     ///

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Service};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -76,7 +76,7 @@ impl World {
                                 "metadata": {"labels": {"app": name}},
                                 "spec": {
                                     "nodeName": node_name(index % nodes), "terminationGracePeriodSeconds": 0,
-                                    "containers": [{"name": "app", "image": GOOD, "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}}],
+                                    "containers": [{"name": "app", "image": GOOD, "envFrom": [{"configMapRef": {"name": name, "optional": true}}], "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}}],
                                 },
                             },
                         },
@@ -103,6 +103,25 @@ impl World {
             );
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    /// Makes a Service and a ConfigMap for each of `count` workloads.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn furnish(&self, namespace: &str, count: usize) -> anyhow::Result<()> {
+        create_namespace(&self.client, namespace).await?;
+        let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        for index in 0..count {
+            let name = workload_name(index);
+            let service = json!({"metadata": {"name": name},
+                "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]}});
+            services.create(&PostParams::default(), &serde_json::from_value(service)?).await?;
+            let map = json!({"metadata": {"name": name}, "data": {"LOG_LEVEL": "info"}});
+            maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
+        }
+        Ok(())
     }
 
     /// Begins a rollout to the image that does not exist. The old pods go on serving.
@@ -188,7 +207,7 @@ fn mark(failed_at: &Mutex<HashMap<String, Instant>>, workload: &str) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the load generator has no supervisor; World aborts its tasks")]
-fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
     tokio::spawn(task)
 }
 
@@ -196,7 +215,7 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHa
     clippy::disallowed_methods,
     reason = "the load generator writes the status that a kubelet writes, with its time"
 )]
-fn now_seconds() -> i64 {
+pub(crate) fn now_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 

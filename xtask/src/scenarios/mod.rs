@@ -6,12 +6,14 @@
 //! - `health`: when the state before the fault is healthy
 //! - `symptom`: when a fault shows
 //! - `world`, `watch`: what the cluster says, with its times
+//! - `busy`: the healthy neighbour of all cases
 //! - `stage`: what is done to the cluster
 //! - `nodes`: nodes without machines
 //! - `run`: one case from the healthy state to its removal
 //! - `score`: what was said against what is expected
 //! - `report`: table, totals, JSON
 
+mod busy;
 mod case;
 mod health;
 mod nodes;
@@ -71,6 +73,9 @@ pub struct Args {
     /// Say of every case what the platform said, not only where it is not right.
     #[arg(long)]
     explain: bool,
+    /// For how many minutes at least the healthy neighbour goes on with its rollouts, Jobs and nodes; 0 is without it.
+    #[arg(long, default_value_t = 1)]
+    busy: u64,
     /// End well even when a target is missed.
     #[arg(long)]
     report_only: bool,
@@ -168,8 +173,20 @@ fn on(
         keep_failed: args.keep_failed,
     };
     let began = Instant::now();
-    let (outcomes, names, failure) = all(&ground, &mut helpers, folders, args.jobs)?;
-    let report = Report::new(outcomes, world.said_of_none(&names, began));
+    let neighbour = if args.busy > 0 {
+        let name = run::random_name()?;
+        Some((busy::Neighbour::start(cluster, &name, ground.nodes), name))
+    } else {
+        None
+    };
+    let (outcomes, mut names, failure) = all(&ground, &mut helpers, folders, args.jobs)?;
+    let mut busy = None;
+    if let Some((neighbour, name)) = neighbour {
+        let least = if failure.is_some() { Duration::ZERO } else { Duration::from_mins(args.busy) };
+        busy = Some(neighbour.end(cluster, &world, least, began, || stop.check().is_ok()));
+        names.push(name);
+    }
+    let report = Report::new(outcomes, world.said_of_none(&names, began), busy);
     report.print(args.explain);
     println!("\n{} cases in {} min", report.cases(), began.elapsed().as_secs().div_ceil(60));
     let json = folder.with_extension("json");

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::busy::Busy;
 use super::run::{Outcome, Verdict};
 use super::score::{Said, Score};
 
@@ -19,6 +20,8 @@ pub struct Report {
     outcomes: Vec<Outcome>,
     /// Issues about nothing that a case made.
     strays: Vec<Said>,
+    /// The healthy neighbour.
+    busy: Option<Busy>,
 }
 
 /// How many of how many.
@@ -71,9 +74,9 @@ fn yes(is: bool) -> &'static str {
 
 impl Report {
     /// Of these cases.
-    pub fn new(mut outcomes: Vec<Outcome>, strays: Vec<Said>) -> Self {
+    pub fn new(mut outcomes: Vec<Outcome>, strays: Vec<Said>, busy: Option<Busy>) -> Self {
         outcomes.sort_by(|a, b| a.id.cmp(&b.id));
-        Self { outcomes, strays }
+        Self { outcomes, strays, busy }
     }
 
     /// How many cases there were.
@@ -105,6 +108,10 @@ impl Report {
         for stray in &self.strays {
             println!("\nAn Issue about nothing that a case made:");
             say(stray);
+        }
+        for alarm in self.busy.iter().flat_map(|busy| &busy.said) {
+            println!("\nAn Issue about the healthy neighbour:");
+            say(alarm);
         }
         self.print_totals();
     }
@@ -170,8 +177,23 @@ impl Report {
             spread(lengths).map(|value| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.0}")));
         println!("{:<22} {p50:>9} {p90:>9} {longest:>9}", "characters of a cause");
 
+        println!("\n{:<24} {:>5} {:>12} {:>10}", "cause named", "cases", "exact", "said sure");
+        for (class, share, sure) in self.classes() {
+            println!("{class:<24} {:>5} {:>12} {sure:>10.2}", share.of, share.text());
+        }
+
         let count = |of: fn(&Outcome) -> usize| self.outcomes.iter().map(of).sum::<usize>();
         println!("\nharmless changes: {}, false alarms: {}", self.scored(true).count(), self.false_alarms());
+        if let Some(busy) = &self.busy {
+            let changes: Vec<String> = busy.changes.iter().map(|(what, times)| format!("{times} × {what}")).collect();
+            println!(
+                "healthy neighbour: busy for {:.0} min ({}), false alarms: {}",
+                busy.took / 60.0,
+                changes.join(", "),
+                busy.said.len()
+            );
+            busy.trouble.iter().for_each(|why| println!("healthy neighbour: ended early, {why}"));
+        }
         println!("Issues on a healthy start: {}", count(|outcome| outcome.early.len()));
         println!("Issues while a case was removed: {}", count(|outcome| outcome.late.len()));
         println!("Issues about nothing that a case made: {}", self.strays.len());
@@ -201,6 +223,19 @@ impl Report {
         ]
     }
 
+    /// By class of the cause that was named: how often it was the right one, and how sure the platform said it was.
+    fn classes(&self) -> Vec<(&str, Share, f64)> {
+        let mut classes: BTreeMap<&str, (Share, f64)> = BTreeMap::new();
+        for score in self.positives() {
+            let Some(class) = &score.class else { continue };
+            let (share, sure) = classes.entry(class).or_default();
+            share.of += 1;
+            share.yes += usize::from(score.exact);
+            *sure += score.confidence.unwrap_or_default();
+        }
+        classes.into_iter().map(|(class, (share, sure))| (class, share, sure / share.of as f64)).collect()
+    }
+
     fn false_alarms(&self) -> usize {
         self.scored(true).filter(|(_, score)| score.false_alarm).count()
     }
@@ -215,7 +250,7 @@ impl Report {
             least("noticed", share(|score| score.noticed), NOTICED),
             least("object and field exact", share(|score| score.exact), EXACT),
             least("one Issue", share(|score| score.one_issue), ONE_ISSUE),
-            none("false alarms", self.false_alarms()),
+            none("false alarms", self.false_alarms() + self.busy.as_ref().map_or(0, |busy| busy.said.len())),
             // A case that does not work proves nothing, and must not pass for one that was right.
             none("invalid cases", invalid),
         ]
@@ -245,7 +280,12 @@ impl Report {
                 json!({"name": name, "p50": p50, "p90": p90, "longest": longest})
             })
             .collect();
-        let all = json!({"cases": self.outcomes, "strays": self.strays, "targets": targets, "delays": delays});
+        let classes: Vec<Value> = self
+            .classes()
+            .into_iter()
+            .map(|(class, share, sure)| json!({"class": class, "exact": share.yes, "cases": share.of, "confidence": sure}))
+            .collect();
+        let all = json!({"classes": classes, "busy": self.busy, "cases": self.outcomes, "strays": self.strays, "targets": targets, "delays": delays});
         std::fs::write(file, serde_json::to_vec_pretty(&all)?)?;
         Ok(())
     }
@@ -334,17 +374,17 @@ mod tests {
     fn targets_are_shares_of_the_faults_and_counts_of_the_alarms() {
         let mut outcomes: Vec<Outcome> = (0..49).map(|i| outcome(&format!("a{i}"), false, right())).collect();
         outcomes.push(outcome("b", false, Score { exact: false, ..right() }));
-        assert!(Report::new(outcomes, Vec::new()).missed().is_empty());
+        assert!(Report::new(outcomes, Vec::new(), None).missed().is_empty());
 
         let unseen = (0..2).map(|i| outcome(&format!("a{i}"), false, Score { noticed: i == 0, ..right() }));
-        let missed = Report::new(unseen.collect(), Vec::new()).missed();
+        let missed = Report::new(unseen.collect(), Vec::new(), None).missed();
         assert_eq!(missed, ["noticed 1 (50 %), target ≥ 98 %"]);
 
         let alarm = outcome("c", true, Score { false_alarm: true, issues: 1, ..Score::default() });
-        assert_eq!(Report::new(vec![alarm], Vec::new()).missed(), ["false alarms 1, target 0"]);
+        assert_eq!(Report::new(vec![alarm], Vec::new(), None).missed(), ["false alarms 1, target 0"]);
         let invalid = Outcome::not_run("d", Verdict::Invalid("no YAML".into()));
-        assert_eq!(Report::new(vec![invalid], Vec::new()).missed(), ["invalid cases 1, target 0"]);
+        assert_eq!(Report::new(vec![invalid], Vec::new(), None).missed(), ["invalid cases 1, target 0"]);
         let skipped = Outcome::not_run("e", Verdict::Skipped("needs node".into()));
-        assert!(Report::new(vec![skipped], Vec::new()).missed().is_empty());
+        assert!(Report::new(vec![skipped], Vec::new(), None).missed().is_empty());
     }
 }

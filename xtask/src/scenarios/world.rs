@@ -213,6 +213,7 @@ fn cause(insight: &Heard, zero: Instant) -> Option<Cause> {
         path: optional("path"),
         value: optional("value"),
         statement: optional("statement").unwrap_or_default(),
+        class: optional("class").unwrap_or_default(),
         confidence: cause.get("confidence").and_then(Value::as_f64).unwrap_or_default(),
         after: seconds(insight.answered.unwrap_or(insight.first), zero),
     })

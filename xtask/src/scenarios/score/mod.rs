@@ -41,6 +41,8 @@ pub struct Cause {
     pub value: Option<String>,
     /// The sentence.
     pub statement: String,
+    /// What sort of cause it is.
+    pub class: String,
     /// How sure it is.
     pub confidence: f64,
     /// When the first answer was there.
@@ -78,6 +80,10 @@ pub struct Score {
     pub cause_delay: Option<f64>,
     /// Characters of the statement.
     pub length: Option<usize>,
+    /// What sort of cause was named, right or wrong.
+    pub class: Option<String>,
+    /// How sure the platform was of it.
+    pub confidence: Option<f64>,
     /// What is missing, in words.
     pub misses: Vec<String>,
     /// The new Issues.
@@ -150,6 +156,8 @@ pub fn score(expect: &Expect, before: &Before, said: &[Said], symptom: Option<f6
     score.exact = exact.is_some();
     let best = exact.or(right.first()).map(|cause| **cause).or(causes.first().copied());
     score.cause_delay = best.filter(|_| score.cause).map(|cause| cause.after.max(0.0));
+    score.class = best.map(|cause| cause.class.clone());
+    score.confidence = best.map(|cause| cause.confidence);
     score.length = best.map(|cause| cause.statement.chars().count());
     score.misses = misses(expect, &score, &said, best);
     score.said = said;

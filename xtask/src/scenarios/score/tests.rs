@@ -30,6 +30,7 @@ fn cause(kind: &str, name: &str, path: &str, statement: &str) -> Cause {
         path: (!path.is_empty()).then(|| path.to_owned()),
         value: None,
         statement: statement.into(),
+        class: "Unknown".to_owned(),
         confidence: 0.9,
         after: 2.0,
     }
