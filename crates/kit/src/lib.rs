@@ -1,7 +1,7 @@
 //! Kubernetes plumbing without product words.
 //!
 //! What lives here: the client, caches, apply, status, events, conditions, leader election, the controller driver,
-//! supervision, metrics, probes. What does not: anything that knows our resources, and any decision about them.
+//! supervision, metrics, probes, a cluster that stands still. What does not: anything that knows our resources, and any decision about them.
 
 pub mod apply;
 pub mod cache;
@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod serve;
 pub mod shutdown;
 pub mod status;
+pub mod still;
 pub mod supervisor;
 pub mod telemetry;
 pub mod work;
