@@ -11,12 +11,15 @@
 //! * `approval`: who must say yes, and whether they have;
 //! * `graph`: the objects of a namespace, how they refer to each other, and what is wrong in that;
 //! * `doctor`: what an installation lacks for production;
-//! * `rights`: what each part must be allowed to do.
+//! * `rights`: what each part must be allowed to do;
+//! * `proof`: whether a proof still holds;
+//! * `bundle`: an incident as a file that can be played again.
 //!
 //! What does not: anything that reads or writes. This crate cannot name a Kubernetes client, a runtime, an environment or
 //! a clock; `now` is an argument, and deadlines are absolute instants.
 
 pub mod approval;
+pub mod bundle;
 pub mod detection;
 pub mod diagnosis;
 pub mod doctor;
@@ -24,5 +27,6 @@ pub mod graph;
 pub mod incident;
 pub mod instance;
 pub mod llm;
+pub mod proof;
 pub mod remediation;
 pub mod rights;
