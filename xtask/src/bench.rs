@@ -1,6 +1,6 @@
 //! `xtask bench`: a release build measured on a control plane of its own, and its image installed on a node of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,10 @@ pub struct Args {
 /// # Errors
 /// When something does not build, or a figure cannot be measured.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    // What is measured is what ships.
+    let programs = crate::image::build(&["chatcli", "bench"])?;
     if !args.install {
-        figures(args)?;
+        figures(&programs, args)?;
     }
     // The node needs root; the other figures do not.
     if !cluster::machine::is_root() {
@@ -32,7 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let image = PathBuf::from("target/chatcli-image.tar");
-    let (reference, size) = crate::image::shipped(&image)?;
+    let (reference, size) = crate::image::shipped(&programs.join("chatcli"), &image)?;
     row(
         "image, as a node downloads it",
         &format!("{:.1} MB", size as f64 / 1e6),
@@ -139,16 +141,14 @@ fn installed(node: &cluster::Cluster, image: &std::path::Path) -> anyhow::Result
 }
 
 /// The figures of the running program.
-fn figures(args: &Args) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status =
-        Command::new(&cargo).args(["build", "--release", "-p", "chatcli", "-p", "bench"]).status().context("cargo")?;
-    ensure!(status.success(), "the release build failed");
+fn figures(programs: &Path, args: &Args) -> anyhow::Result<()> {
     let cluster = cluster::local::up("bench", Mode::ControlPlane)?;
     let measured = (|| {
         cluster.run_kubectl(&["apply", "--server-side", "-f", "charts/chatcli-operator/crds"])?;
-        let status = Command::new("target/release/bench")
-            .args(["--chatcli", "target/release/chatcli", "--out", "target/bench.json", "--kubeconfig"])
+        let status = Command::new(programs.join("bench"))
+            .arg("--chatcli")
+            .arg(programs.join("chatcli"))
+            .args(["--out", "target/bench.json", "--kubeconfig"])
             .arg(&cluster.kubeconfig)
             .args(&args.rest)
             .status()

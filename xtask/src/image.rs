@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let reference = args.reference.clone().map_or_else(wanted_by_chart, Ok)?;
     let (binary, ours) = match &args.binary {
         Some(binary) => (binary.clone(), false),
-        None => (build()?, true),
+        None => (build(&["chatcli"])?.join("chatcli"), true),
     };
     let written = write(&reference, &binary, &args.out)?;
     let megabytes = written.size as f64 / 1e6;
@@ -45,13 +45,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the image that the chart asks for; its name, and the bytes that a node downloads.
+/// Writes the image that the chart asks for around a program that [`build`] made; its name, and the bytes that a node
+/// downloads.
 ///
 /// # Errors
 /// As [`run`].
-pub fn shipped(out: &Path) -> anyhow::Result<(String, u64)> {
+pub fn shipped(binary: &Path, out: &Path) -> anyhow::Result<(String, u64)> {
     let reference = wanted_by_chart()?;
-    let written = write(&reference, &build()?, out)?;
+    let written = write(&reference, binary, out)?;
     Ok((reference, written.size))
 }
 
@@ -88,8 +89,11 @@ fn write(reference: &str, binary: &Path, out: &Path) -> anyhow::Result<Written> 
     image.write(out)
 }
 
-/// Builds `chatcli` for release, linked statically.
-fn build() -> anyhow::Result<PathBuf> {
+/// Builds programs for release, linked statically; the folder in which they are.
+///
+/// # Errors
+/// When one does not build.
+pub fn build(packages: &[&str]) -> anyhow::Result<PathBuf> {
     let triple = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
     let root = std::env::current_dir()?;
     let home = std::env::var("CARGO_HOME")
@@ -103,13 +107,14 @@ fn build() -> anyhow::Result<PathBuf> {
     ];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "-p", "chatcli", "--target", triple])
+        .args(["build", "--release", "--target", triple])
+        .args(packages.iter().flat_map(|package| ["-p", package]))
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .status()
         .context("cannot start cargo")?;
     ensure!(status.success(), "the release build failed");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    Ok(target.join(triple).join("release/chatcli"))
+    Ok(target.join(triple).join("release"))
 }
 
 /// The image that the chart runs unless it is told otherwise.
