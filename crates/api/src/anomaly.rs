@@ -101,6 +101,11 @@ pub struct AnomalySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "instance")]
     pub instance: Option<String>,
+    /// For how many seconds the signal counts as there after it was last seen, unless its end is told. For sources that
+    /// tell a thing once and repeat it seldom, such as Alertmanager; without it, the Instance tells what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub kept_seconds: Option<i64>,
 }
 
 /// One observation behind an anomaly.

@@ -197,6 +197,9 @@ pub enum Source {
     /// AI server of this platform.
     #[serde(rename = "watcher")]
     Watcher,
+    /// Alert that Alertmanager has sent to an AI server.
+    #[serde(rename = "alertmanager")]
+    Alertmanager,
 }
 
 /// Provider of language models.

@@ -2,13 +2,16 @@
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{ObjectRef, Proof, ResourceRef, RootCause, Severity, SignalType};
-use domain::detection::{Alert, Observation};
+use domain::detection::{Alert, Observation, Rule};
 use domain::llm::{Ask, Usage};
 use jiff::Timestamp;
 use proto::v1;
 use serde::Serialize;
 
 use crate::{Analysis, Question};
+
+/// Source of what Alertmanager has sent, as the resources spell it.
+const ALERTMANAGER: &str = "alertmanager";
 
 pub(crate) fn spelled<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
@@ -112,6 +115,8 @@ pub(crate) fn alert(alert: &Alert) -> v1::WatcherAlert {
         evidence: alert.evidence.iter().map(observation).collect(),
         value: alert.value.clone(),
         threshold: alert.threshold.clone(),
+        source: if alert.rule == Rule::Reported { ALERTMANAGER.to_owned() } else { String::new() },
+        kept_seconds: alert.kept.map_or(0, |kept| kept.as_secs()),
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use crate::alertmanager::{Audience, Listener};
 use crate::metrics::Metrics;
 use crate::{Eyes, ServerState, convert};
 
@@ -45,6 +46,9 @@ pub(crate) struct Feed<E> {
     over: bool,
     metrics: Metrics,
     method: &'static str,
+    audience: Audience,
+    /// Counts as listening as long as it tells alerts.
+    listener: Option<Listener>,
 }
 
 impl<E: Eyes> Feed<E> {
@@ -53,8 +57,8 @@ impl<E: Eyes> Feed<E> {
         namespace: String,
         heartbeat: Duration,
         stop: CancellationToken,
-        metrics: Metrics,
-        method: &'static str,
+        (metrics, method): (Metrics, &'static str),
+        audience: Audience,
     ) -> Self {
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -72,6 +76,8 @@ impl<E: Eyes> Feed<E> {
             over: false,
             metrics,
             method,
+            audience,
+            listener: None,
         };
         feed.state();
         feed
@@ -85,6 +91,7 @@ impl<E: Eyes> Feed<E> {
             (None, false) => {
                 let (alerts, changes) = self.eyes.watch();
                 self.changes = Some(changes);
+                self.listener = Some(self.audience.listener());
                 for alert in &alerts {
                     self.tell(alert);
                 }
@@ -111,6 +118,9 @@ impl<E: Eyes> Feed<E> {
         }
         loop {
             if let Some(event) = self.queue.pop_front() {
+                if let Some(alert) = &event.alert {
+                    self.audience.told(&alert.id);
+                }
                 return Some(Ok(event));
             }
             if !self.synced && self.changes.is_some() && self.eyes.pending().is_none() {

@@ -21,6 +21,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::access::{Access, Caller, Role};
+use crate::alertmanager::{self, ALERTMANAGER};
 use crate::audit::{Audit, Entry};
 use crate::buckets::Buckets;
 use crate::incoming::Peer;
@@ -36,7 +37,8 @@ const WATCH_HEALTH: &str = "/grpc.health.v1.Health/Watch";
 const REQUEST_ID: &str = "x-request-id";
 
 /// Names for the counters; any other path is one name, so that a caller cannot fill the memory with them.
-const METHODS: [&str; 11] = [
+const METHODS: [&str; 12] = [
+    ALERTMANAGER,
     "/chatcli.v1.ChatCLIService/GetServerInfo",
     "/chatcli.v1.ChatCLIService/GetWatcherStatus",
     HEALTH,
@@ -118,7 +120,7 @@ impl Gate {
     }
 
     fn may(&self, method: &'static str, caller: &Caller) -> Result<(), Status> {
-        if caller.role == Role::Readonly && matches!(method, ANALYZE | STEP) {
+        if caller.role == Role::Readonly && matches!(method, ANALYZE | STEP | ALERTMANAGER) {
             return Err(Status::permission_denied(format!(
                 "{} has the role readonly, which may not ask for {}; remedy: use a token with the role user or admin",
                 caller.subject,
@@ -126,7 +128,9 @@ impl Gate {
             )));
         }
         let Some(rate) = &self.rate else { return Ok(()) };
-        rate.take(&caller.subject, Instant::now()).map_err(|wait| later("rate limit exceeded", wait))
+        // Alertmanager has the operator's token as a rule, and must not slow it down.
+        let name = if method == ALERTMANAGER { format!("{} {method}", caller.subject) } else { caller.subject.clone() };
+        rate.take(&name, Instant::now()).map_err(|wait| later("rate limit exceeded", wait))
     }
 
     fn permit(&self, method: &'static str) -> Result<OwnedSemaphorePermit, Status> {
@@ -262,7 +266,7 @@ where
             Err(status) => {
                 trail.call.answered();
                 trail.call.ended(status.code());
-                return Box::pin(async move { Ok(with_id(status.into_http(), id)) });
+                return Box::pin(async move { Ok(with_id(refused(method, status), id)) });
             }
         };
         let deadline = self.gate.deadline;
@@ -273,17 +277,20 @@ where
                 Ok(Ok(Err(never))) => match never {},
                 Ok(Err(_)) => {
                     tracing::error!(method, "a call panicked; the caller was told, the server goes on");
-                    Status::internal("the server made a mistake with this call; its log has the details").into_http()
+                    refused(
+                        method,
+                        Status::internal("the server made a mistake with this call; its log has the details"),
+                    )
                 }
-                Err(_) => Status::deadline_exceeded(format!(
-                    "the server did not answer within {} s; try again",
-                    deadline.as_secs()
-                ))
-                .into_http(),
+                Err(_) => {
+                    let why = format!("the server did not answer within {} s; try again", deadline.as_secs());
+                    refused(method, Status::deadline_exceeded(why))
+                }
             };
             trail.call.answered();
             match code(response.headers()) {
                 Some(code) => trail.call.ended(code),
+                None if method == ALERTMANAGER => trail.call.ended(alertmanager::code(response.status())),
                 None if is_stream(method) => trail.opened(),
                 None => {}
             }
@@ -291,6 +298,11 @@ where
             Ok(with_id(response, id))
         })
     }
+}
+
+/// A refusal in the words of the protocol that the caller speaks.
+fn refused(method: &'static str, status: Status) -> http::Response<Body> {
+    if method == ALERTMANAGER { alertmanager::refusal(&status) } else { status.into_http() }
 }
 
 fn with_id(mut response: http::Response<Body>, id: Option<HeaderValue>) -> http::Response<Body> {

@@ -4,6 +4,7 @@
 //! counters), TLS. What does not: what is seen and concluded ([`Eyes`] answers that), and anything of Kubernetes.
 
 mod access;
+mod alertmanager;
 mod audit;
 mod buckets;
 mod convert;
@@ -22,12 +23,14 @@ use std::sync::Arc;
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{ObjectRef, ResourceRef};
+use domain::detection::alertmanager::{Notice, Report};
 use domain::detection::{Alert, Transition};
 use domain::diagnosis::Diagnosis;
 use domain::llm::{Ask, Usage};
 use tokio::sync::{broadcast, watch};
 
 pub use access::{Access, BadKeys, EmptyToken, Jwt, Token};
+pub use alertmanager::{ALERTMANAGER, NotNow};
 pub use audit::Audit;
 pub use convert::legacy_type;
 pub use metrics::Metrics;
@@ -70,6 +73,15 @@ pub trait Eyes: Send + Sync + 'static {
 
     /// How much is watched.
     fn status(&self) -> WatcherStatus;
+
+    /// Takes in what Alertmanager reports; what follows from it is among the changes of [`Eyes::watch`].
+    ///
+    /// # Errors
+    /// When it cannot be taken in now, or never.
+    fn report(&self, notices: &[Notice]) -> Result<Report, NotNow> {
+        let _ = notices;
+        Err(NotNow::Never("this server takes no alerts of Alertmanager".to_owned()))
+    }
 }
 
 /// What is asked of an analysis.

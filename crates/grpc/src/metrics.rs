@@ -10,6 +10,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
+use crate::alertmanager::Counts;
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Method {
     method: &'static str,
@@ -29,6 +31,7 @@ pub struct Metrics {
     in_flight: Family<Method, Gauge>,
     sent: Family<Method, Counter>,
     received: Family<Method, Counter>,
+    reported: Counts,
 }
 
 fn seconds() -> Histogram {
@@ -43,6 +46,7 @@ impl Default for Metrics {
             in_flight: Family::default(),
             sent: Family::default(),
             received: Family::default(),
+            reported: Counts::default(),
         }
     }
 }
@@ -59,6 +63,12 @@ impl Metrics {
         registry.register("grpc_in_flight_requests", "Calls and streams that are open", self.in_flight.clone());
         registry.register("grpc_stream_messages_sent", "Messages sent on streams", self.sent.clone());
         registry.register("grpc_stream_messages_received", "Messages received on streams", self.received.clone());
+        self.reported.register(registry);
+    }
+
+    /// Where alerts of Alertmanager are counted.
+    pub(crate) fn reported(&self) -> Counts {
+        self.reported.clone()
     }
 
     /// A message was sent on the stream of a method.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
 use crate::access::Access;
+use crate::alertmanager::{Audience, Webhook};
 use crate::audit::Audit;
 use crate::buckets::Buckets;
 use crate::gate::Gate;
@@ -131,6 +132,7 @@ pub struct Server<E> {
     transport: tonic::transport::Server,
     acceptor: Option<TlsAcceptor>,
     gate: Gate,
+    webhook: Webhook<E>,
     service: ChatCliServiceServer<Service<E>>,
     reflection: bool,
     room: Room,
@@ -160,10 +162,15 @@ impl<E: Eyes> Server<E> {
             .http2_max_header_list_size(MAX_HEADERS)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .max_connection_age(limits.connection_age);
+            .max_connection_age(limits.connection_age)
+            // For the webhook: Alertmanager speaks HTTP/1.1 where there is no TLS.
+            .accept_http1(true);
         let acceptor = tls.map(|tls| tls.config().map(|config| TlsAcceptor::from(Arc::new(config)))).transpose()?;
+        let audience = Audience::default();
+        let webhook = Webhook::new(eyes.clone(), audience.clone(), metrics.reported());
         let service = Service {
             eyes,
+            audience,
             version,
             heartbeat: limits.heartbeat,
             analyses: Semaphore::new(limits.analyses),
@@ -189,6 +196,7 @@ impl<E: Eyes> Server<E> {
                 .max_decoding_message_size(limits.max_request)
                 .max_encoding_message_size(limits.max_answer),
             reflection,
+            webhook,
             room: Room { all: limits.connections, per_address: limits.connections_per_address },
             stop,
             drain: limits.drain,
@@ -200,7 +208,7 @@ impl<E: Eyes> Server<E> {
     /// # Errors
     /// When the listener breaks.
     pub async fn run(self, listener: TcpListener) -> Result<(), ServeError> {
-        let Self { transport, acceptor, gate, service, reflection, room, stop, drain } = self;
+        let Self { transport, acceptor, gate, webhook, service, reflection, room, stop, drain } = self;
         let (health, probes) = tonic_health::server::health_reporter();
         health.set_service_status(SERVICE, ServingStatus::Serving).await;
         let wrong = |error: tonic_reflection::server::Error| ServeError::Reflection(error.to_string());
@@ -214,6 +222,7 @@ impl<E: Eyes> Server<E> {
         let audit = gate.audit.clone();
         let serving = transport
             .layer(gate)
+            .layer(webhook)
             .add_service(service)
             .add_service(probes)
             .add_optional_service(described)

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use crate::alertmanager::Audience;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::{Analysis, Eyes, Question, WatcherStatus, convert, gate, steps};
@@ -26,6 +27,7 @@ const MAX_CONTEXT: usize = 1024 * 1024;
 
 pub(crate) struct Service<E> {
     pub(crate) eyes: Arc<E>,
+    pub(crate) audience: Audience,
     pub(crate) version: String,
     pub(crate) heartbeat: Duration,
     pub(crate) analyses: Semaphore,
@@ -101,6 +103,9 @@ impl<E: Eyes> ChatCliService for Service<E> {
             return Err(Status::unavailable(format!("not everything was looked at yet: {why}; ask again in a moment")));
         }
         let wanted = request.into_inner();
+        if wanted.namespace.is_empty() && wanted.deployment.is_empty() {
+            self.audience.asked();
+        }
         let matches = |filter: &str, value: &str| filter.is_empty() || filter == value;
         let alerts = self
             .eyes
@@ -125,8 +130,8 @@ impl<E: Eyes> ChatCliService for Service<E> {
             request.into_inner().namespace,
             self.heartbeat,
             self.stop.clone(),
-            self.metrics.clone(),
-            gate::WATCH_ALERTS,
+            (self.metrics.clone(), gate::WATCH_ALERTS),
+            self.audience.clone(),
         );
         Ok(Response::new(Box::pin(feed.into_stream())))
     }

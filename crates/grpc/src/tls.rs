@@ -50,7 +50,8 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(|error| ServeError::Tls(error.to_string()))?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(self.0.clone());
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        // The second is for the webhook: not everybody who posts speaks HTTP/2.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
 }

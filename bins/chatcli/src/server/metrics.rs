@@ -232,6 +232,7 @@ mod tests {
                 count: 1,
                 evidence: Vec::new(),
                 resolved_at: None,
+                kept: None,
             };
             let mut open = self.0.lock().unwrap();
             open.push(alert.clone());

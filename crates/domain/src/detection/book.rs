@@ -46,6 +46,16 @@ pub struct Alert {
     pub evidence: Vec<Observation>,
     /// When it cleared.
     pub resolved_at: Option<Timestamp>,
+    /// How long it counts as there without being repeated; of an alert that another system reports, which tells a thing
+    /// once. None for what is watched: that is told as long as it is there.
+    pub kept: Option<SignedDuration>,
+}
+
+impl Alert {
+    /// When it is over unless it is repeated.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.last_seen.checked_add(self.kept?).ok()
+    }
 }
 
 /// A change in the book.
@@ -174,6 +184,7 @@ fn opened(workload: &ObjectRef, symptom: &Symptom, now: Timestamp) -> Alert {
         count: symptom.count,
         evidence: symptom.evidence.clone(),
         resolved_at: None,
+        kept: None,
     }
 }
 

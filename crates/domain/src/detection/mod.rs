@@ -3,6 +3,7 @@
 //! What lives here: pure rules with their holds and ages, the collapse of several symptoms of one fault into one, alert
 //! identity and hysteresis. What does not: causes and proposals (`diagnosis`), caches and timers (`detector`).
 
+pub mod alertmanager;
 mod book;
 mod collapse;
 mod container;
@@ -33,6 +34,8 @@ pub const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// Rule that found a symptom; the order is from the least specific to the most specific one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::Display)]
 pub enum Rule {
+    /// Another system says so.
+    Reported,
     /// The next start of a pod will fail.
     NextStart,
     /// An object that is being deleted stays.
@@ -105,7 +108,7 @@ impl Rule {
             Self::Autoscaler => SignalType::AutoscalerError,
             Self::ScaledToZero => SignalType::ScaledToZero,
             Self::NetworkDenied => SignalType::NetworkDenied,
-            Self::ServiceBroken => SignalType::ServiceError,
+            Self::ServiceBroken | Self::Reported => SignalType::ServiceError,
             Self::RouteBroken => SignalType::IngressError,
             Self::ScheduleMissed => SignalType::CronjobMissed,
             Self::JobFailed => SignalType::JobFailed,

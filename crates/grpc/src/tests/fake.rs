@@ -58,6 +58,7 @@ pub fn alert(id: &str, namespace: &str, workload: &str) -> Alert {
         }],
         workload,
         resolved_at: None,
+        kept: None,
     }
 }
 

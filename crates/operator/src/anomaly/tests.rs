@@ -27,6 +27,7 @@ fn anomaly(name: &str, workload: &str) -> Anomaly {
             root: None,
             evidence: vec![],
             instance: None,
+            kept_seconds: None,
         },
     );
     anomaly.metadata.namespace = Some("shop".into());

@@ -30,6 +30,8 @@ struct Known {
     status: Option<AnomalyStatus>,
     /// An earlier life of this process made it: who told it besides its Instance is not known.
     inherited: bool,
+    /// When it is over unless it is told again; of an alert that its source tells only once.
+    expires: Option<Timestamp>,
 }
 
 impl Known {
@@ -185,7 +187,9 @@ impl Book {
         let mut state = self.lock();
         let Some((source, told)) = state.accounts.complete(link) else { return Vec::new() };
         for (key, entry) in &mut state.entries {
-            if !told.contains(key) && entry.told_by.remove(&source) && entry.told_by.is_empty() {
+            // What its source tells only once may be missing in the account of a server that was started anew.
+            let told_once = entry.alert.as_ref().is_some_and(|alert| alert.kept.is_some());
+            if !told_once && !told.contains(key) && entry.told_by.remove(&source) && entry.told_by.is_empty() {
                 entry.cleared = Some(now);
             }
         }
@@ -197,7 +201,11 @@ impl Book {
         let mut state = self.lock();
         state.accounts.begin_life(now);
         let over = settle(&mut state, now);
-        (over, state.accounts.next(now))
+        let told = state.entries.values().filter(|entry| entry.over.is_none());
+        let told = told.filter_map(|entry| entry.alert.as_ref()?.expires());
+        let known = state.anomalies.values().flat_map(BTreeMap::values).filter(|known| known.open());
+        let next = told.chain(known.filter_map(|known| known.expires)).filter(|at| *at > now);
+        (over, next.chain(state.accounts.next(now)).min())
     }
 
     /// Takes an Anomaly in. Returns its alert when the two do not agree.
@@ -214,6 +222,7 @@ impl Book {
                 ..AnomalyStatus::default()
             }),
             inherited: false,
+            expires: expires(anomaly),
         };
         let stated = known.status.as_ref().and_then(|s| s.state);
         let mut state = self.lock();
@@ -249,7 +258,7 @@ impl Book {
     pub(super) fn taken(&self, alert: &Key, name: &str) {
         let resolved = AnomalyStatus { state: Some(AnomalyState::Resolved), ..AnomalyStatus::default() };
         let source = Source { name: String::new(), namespace: None };
-        let known = Known { uid: None, source, status: Some(resolved), inherited: false };
+        let known = Known { uid: None, source, status: Some(resolved), inherited: false, expires: None };
         self.lock().anomalies.entry(alert.clone()).or_default().insert(name.to_owned(), known);
     }
 
@@ -316,7 +325,9 @@ impl Book {
 /// Whether an alert that nobody tells any more is over. One that an earlier life of this process has recorded is only when
 /// its own Instance had its say, and everybody else who may have told it too.
 fn may_end(known: Option<&BTreeMap<String, Known>>, accounts: &Accounts, now: Timestamp) -> bool {
-    let mut inherited = known.into_iter().flat_map(BTreeMap::values).filter(|k| k.open() && k.inherited).peekable();
+    // Of what is told only once, no account says anything.
+    let waits = |k: &&Known| k.open() && k.inherited && k.expires.is_none();
+    let mut inherited = known.into_iter().flat_map(BTreeMap::values).filter(waits).peekable();
     inherited.peek().is_none()
         || (accounts.all_had_their_say(now) && inherited.all(|k| accounts.had_its_say(&k.source, now)))
 }
@@ -329,11 +340,21 @@ fn settle(state: &mut State, now: Timestamp) -> Vec<Key> {
     open.for_each(|known| accounts.expect(&known.source, now));
     let untold = |entry: &Entry| entry.over.is_none() && entry.told_by.iter().all(|source| accounts.gone(source, now));
     let told = entries.iter().filter(|(_, entry)| untold(entry)).map(|(key, _)| key);
-    let left = anomalies.iter().filter(|(key, all)| !entries.contains_key(key) && all.values().any(Known::open));
+    // What its source tells only once is left when nobody is there any more who would hear of its end, or in time.
+    let stays = |known: &Known| known.expires.is_some_and(|at| at > now && !accounts.gone(&known.source, now));
+    let left = anomalies.iter().filter(|(key, all)| {
+        let mut open = all.values().filter(|known| known.open()).peekable();
+        !entries.contains_key(key) && open.peek().is_some() && !open.all(stays)
+    });
+    let due = |entry: &Entry| {
+        entry.over.is_none() && entry.alert.as_ref().and_then(Alert::expires).is_some_and(|at| at <= now)
+    };
+    let expired: Vec<Key> = entries.iter().filter(|(_, entry)| due(entry)).map(|(key, _)| key.clone()).collect();
     let over: Vec<Key> = told
         .chain(left.map(|(key, _)| key))
         .filter(|key| may_end(anomalies.get(key), accounts, now))
         .cloned()
+        .chain(expired)
         .collect();
     for key in &over {
         let entry = entries.entry(key.clone()).or_default();
@@ -351,6 +372,15 @@ fn settle(state: &mut State, now: Timestamp) -> Vec<Key> {
         }
     }
     over
+}
+
+/// When an Anomaly of an alert that its source tells only once is over.
+fn expires(anomaly: &Anomaly) -> Option<Timestamp> {
+    let kept = SignedDuration::from_secs(anomaly.spec.kept_seconds?.max(1));
+    let stated = anomaly.status.as_ref().and_then(|status| status.last_seen.as_ref());
+    // Before its first state was written it was just made, whenever it began.
+    let seen = stated.or(anomaly.metadata.creation_timestamp.as_ref()).or(anomaly.spec.first_seen.as_ref())?;
+    seen.0.checked_add(kept).ok()
 }
 
 fn sighting(entry: &Entry) -> Sighting {

@@ -9,8 +9,9 @@
 //! read from the Anomalies, so a restart loses and doubles nothing. It is over when its Instance says so, or when a full
 //! account of that Instance leaves it out, whichever replica tells it; a server that is away ends nothing. Instances with
 //! the same alert share an Anomaly, which is over when all of them say so; what one of them tells late, within seconds of
-//! that, is no new one. An Instance without servers still vouches for
-//! what it told for ten minutes, in which it may come back; then its alerts count as over.
+//! that, is no new one. An Instance without servers still vouches for what it told for ten minutes, in which it may come
+//! back; then its alerts count as over. What its source tells only once (Alertmanager) is no matter of accounts: it is over
+//! when its end is told, or when it was not repeated for as long as it is kept.
 
 mod accounts;
 mod book;
@@ -49,6 +50,8 @@ const WORKERS: usize = 8;
 const STEPS: usize = 8;
 /// Events of a server that may wait; more make the stream wait.
 const BACKLOG: usize = 1024;
+/// How soon it is looked when an alert that is told only once is over; that takes hours.
+const SOON: Duration = Duration::from_mins(1);
 
 /// A write that did not come through.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +126,9 @@ impl Bridge {
         match event {
             LinkEvent::Begin => self.book.begin(link),
             LinkEvent::Alert(alert) => {
+                if alert.kept.is_some() {
+                    self.later.add_at((), Instant::now() + SOON);
+                }
                 if let Some(key) = self.book.alert(link, *alert, self.clock.now()) {
                     self.work.add(key);
                 }

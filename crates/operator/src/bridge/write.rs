@@ -87,12 +87,17 @@ fn text(text: &str) -> String {
     if text.trim().is_empty() { "unknown".to_owned() } else { cut(text, TEXT).to_owned() }
 }
 
+/// The spelling of a source in the resources.
+fn spelled(source: shared::Source) -> String {
+    serde_json::to_value(source).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// The Anomaly of an alert.
 pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, teller: Option<&Source>) -> Anomaly {
     let instance = teller.map(|source| source.name.clone()).unwrap_or_default();
     let instance_namespace = teller.and_then(|source| source.namespace.clone());
     let mut labels = BTreeMap::from([
-        (keys::SOURCE.to_owned(), "watcher".to_owned()),
+        (keys::SOURCE.to_owned(), spelled(alert.source)),
         (keys::DEPLOYMENT.to_owned(), label(&alert.resource.name)),
         (keys::INSTANCE.to_owned(), instance.clone()),
     ]);
@@ -105,7 +110,7 @@ pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, teller: Op
             description: Some(alert.message.as_str()).filter(|words| !words.trim().is_empty()).map(text),
             resource: alert.resource.clone(),
             signal_type: alert.signal,
-            source: shared::Source::Watcher,
+            source: alert.source,
             threshold: text(&alert.threshold),
             value: text(&alert.value),
             alert_id: Some(alert.id.clone()),
@@ -115,6 +120,7 @@ pub(super) fn new_anomaly(alert: &Alert, name: &str, namespace: &str, teller: Op
             root: alert.root.clone(),
             evidence: alert.evidence.iter().take(EVIDENCE).cloned().collect(),
             instance: instance_namespace.map(|namespace| format!("{namespace}/{instance}")),
+            kept_seconds: alert.kept.map(|kept| kept.as_secs().max(1)),
         },
     );
     anomaly.metadata.namespace = Some(namespace.to_owned());

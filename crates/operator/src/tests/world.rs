@@ -146,6 +146,8 @@ pub fn alert(resolved_at: Option<Timestamp>, now: Timestamp) -> Alert {
         count: 1,
         resolved_at,
         evidence: vec![],
+        source: api::shared::Source::Watcher,
+        kept: None,
     }
 }
 

@@ -2,14 +2,19 @@
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::anomaly::AnomalyEvidence;
-use api::shared::{ActionType, CauseClass, ObjectRef, Proof, ResourceRef, RootCause, RuledOut, Severity, SignalType};
+use api::shared::{
+    ActionType, CauseClass, ObjectRef, Proof, ResourceRef, RootCause, RuledOut, Severity, SignalType, Source,
+};
 use domain::incident::hash_hex;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proto::v1;
 use serde::de::DeserializeOwned;
 
 use super::{Alert, Analysis, ProviderState, Question, ServerState, TargetState, Usage};
+
+/// Longest time that an alert counts as there without being told again.
+const YEAR: i64 = 31_536_000;
 
 fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
@@ -125,6 +130,9 @@ pub(super) fn alert(alert: v1::WatcherAlert, now: Timestamp) -> Result<Alert, &'
         count: alert.count.max(1),
         resolved_at,
         evidence,
+        source: parse(&alert.source).unwrap_or(Source::Watcher),
+        // A year at most, so that nothing stays for ever by mistake.
+        kept: (alert.kept_seconds > 0).then(|| SignedDuration::from_secs(alert.kept_seconds.min(YEAR))),
     })
 }
 

@@ -3,8 +3,8 @@
 use api::ai_insight::AIInsightSuggestedAction;
 use api::anomaly::AnomalyEvidence;
 use api::issue::FailedAttempt;
-use api::shared::{ObjectRef, ResourceRef, RootCause, Severity, SignalType};
-use jiff::Timestamp;
+use api::shared::{ObjectRef, ResourceRef, RootCause, Severity, SignalType, Source};
+use jiff::{SignedDuration, Timestamp};
 
 /// An alert, whichever kind of server sent it.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,17 @@ pub struct Alert {
     pub resolved_at: Option<Timestamp>,
     /// What was seen.
     pub evidence: Vec<AnomalyEvidence>,
+    /// Where it comes from.
+    pub source: Source,
+    /// How long it counts as there without being told again; none when the server tells it as long as it is there.
+    pub kept: Option<SignedDuration>,
+}
+
+impl Alert {
+    /// When it is over unless it is told again.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.last_seen.checked_add(self.kept?).ok()
+    }
 }
 
 /// What a server says of itself.
