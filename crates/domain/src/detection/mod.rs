@@ -17,6 +17,7 @@ mod pod;
 mod probe;
 mod pull;
 mod view;
+mod rejected;
 mod workload;
 
 pub use book::{Alert, AlertBook, Transition};

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     EventNote, FRESH, Findings, Observation, PodView, Rule, Source, Symptom, WorkloadView, anchor, container, evicted,
-    init, probe,
+    init, probe, rejected,
 };
 
 /// The scheduler tries again at once when something changes; a pod that is still not placed after this waits for more.
@@ -22,6 +22,7 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &
     let owned = view.workload.kind != "Pod";
     if pod.phase() == "Failed" && !pod.terminating() {
         evicted::examine(view, pod, now, out);
+        rejected::examine(view, pod, now, out);
     }
     // A failed pod of a Job is one of its tries: the Job's own rule counts them.
     if pod.terminating() || pod.phase() == "Succeeded" || (pod.phase() == "Failed" && owned) {

@@ -75,7 +75,8 @@ pub fn killed_by_probe<'a>(pod: &'a PodView, status: &ContainerStatus) -> Option
     let delay = seconds(probe.initial_delay_seconds, 0);
     let periods = seconds(probe.period_seconds, 10).saturating_mul(threshold - 1);
     let long_enough = to.duration_since(from) >= delay.saturating_add(periods);
-    (event.count >= threshold && near && (signalled || long_enough)).then_some(event)
+    let often = failures(pod, &status.name, if startup { "Startup" } else { "Liveness" }, Timestamp::MIN) >= threshold;
+    (often && near && (signalled || long_enough)).then_some(event)
 }
 
 /// Looks at the probes of a pod whose containers show no other symptom.
@@ -115,6 +116,15 @@ fn unhealthy<'a>(pod: &'a PodView, container: &str, probe: &str) -> Option<&'a E
         .filter(|e| e.reason == "Unhealthy" && e.is_about(container) && e.message.starts_with(probe))
         .max_by_key(|e| e.last)
         .map(|e| &**e)
+}
+
+/// How often a probe failed in events that began at `from` or later. A message that names a port or an id of its own is
+/// another event every time.
+fn failures(pod: &PodView, container: &str, probe: &str, from: Timestamp) -> i32 {
+    let ours = |e: &&std::sync::Arc<EventNote>| {
+        e.reason == "Unhealthy" && e.is_about(container) && e.message.starts_with(probe) && e.first >= from
+    };
+    pod.events.iter().filter(ours).fold(0, |sum, e| sum.saturating_add(e.count))
 }
 
 /// Whether what the probe got can only mean that it asks at the wrong place.
@@ -208,7 +218,7 @@ fn liveness(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &mut Findin
         let Some(running) = status.state.as_ref().and_then(|s| s.running.as_ref()) else { continue };
         let Some(event) = unhealthy(pod, &status.name, "Liveness").filter(|_| !init) else { continue };
         let started = anchor(running.started_at.as_ref(), now);
-        let lasting = event.count >= LIVENESS_FAILURES && event.first >= started;
+        let lasting = failures(pod, &status.name, "Liveness", started) >= LIVENESS_FAILURES;
         if !lasting || WorkloadView::ago(event.last, now) > LIVENESS_FRESH || !out.held(started, FIRST_HOLD, now) {
             continue;
         }

@@ -26,6 +26,9 @@ pub struct EventNote {
     pub last: Timestamp,
 }
 
+/// What stands before the message where whoever records events takes several for one.
+const COMBINED: &str = "(combined from similar events): ";
+
 impl EventNote {
     /// Reads an event; none when it has no time.
     pub fn of(event: &Event) -> Option<Self> {
@@ -43,7 +46,7 @@ impl EventNote {
             },
             field_path: about.field_path.clone().unwrap_or_default(),
             reason: event.reason.clone().unwrap_or_default(),
-            message: event.message.clone().unwrap_or_default(),
+            message: event.message.as_deref().map(|text| text.strip_prefix(COMBINED).unwrap_or(text).to_owned()).unwrap_or_default(),
             count: event.count.or(series).unwrap_or(1),
             first: first.unwrap_or(last),
             last,

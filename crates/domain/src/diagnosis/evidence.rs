@@ -43,6 +43,11 @@ impl Evidence {
         }
     }
 
+    /// The spec that the failing pod was made from.
+    pub fn pod_spec(&self) -> Option<&PodSpec> {
+        Some(self.spec()?.0)
+    }
+
     /// The spec that the failing pod was made from, and the prefix of paths in it.
     pub(super) fn spec(&self) -> Option<(&PodSpec, &'static str)> {
         let of_revision = self.revision().and_then(|r| r.template.spec.as_ref());

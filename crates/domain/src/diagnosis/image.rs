@@ -159,6 +159,28 @@ fn credentials(evidence: &Evidence, image: &str, conclusion: &mut Conclusion) {
         "the kubelet looked for this Secret and did not find it",
     ));
     conclusion.recommendations = vec![format!("Create Secret {secret}, or let imagePullSecrets name the right one.")];
+    let template = evidence.spec().map(|(spec, _)| spec);
+    let names = |spec: Option<&k8s_openapi::api::core::v1::PodSpec>| {
+        let all = spec.and_then(|spec| spec.image_pull_secrets.as_ref()).into_iter().flatten();
+        all.into_iter().any(|reference| reference.name == secret)
+    };
+    // The pod of a template that says nothing takes what its ServiceAccount has.
+    if names(template) || !names(evidence.pod().and_then(crate::detection::PodView::spec)) {
+        return;
+    }
+    let account = template.and_then(|spec| spec.service_account_name.as_deref()).unwrap_or("default");
+    cause.statement = format!(
+        "{} cannot get image {image}: imagePullSecrets of ServiceAccount {account} refers to Secret {secret}, which does not exist{meant}",
+        evidence.part()
+    );
+    cause.object = api::shared::ObjectRef {
+        api_version: Some("v1".into()),
+        kind: "ServiceAccount".into(),
+        namespace: evidence.view.workload.namespace.clone(),
+        name: account.into(),
+        uid: None,
+    };
+    cause.path = Some("imagePullSecrets".into());
 }
 
 /// Another image of the same pod or of its other pods that is nearly the same: a tag or a name with a slip in it.

@@ -164,7 +164,29 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if let Some(suspicion) = told.filter(|s| s.finding.cause.class == CauseClass::OutOfMemory) {
         conclusion.cause.proof.extend(suspicion.finding.cause.proof.iter().cloned());
     }
+    defaulted(evidence, &memory, &mut conclusion);
     conclusion
+}
+
+/// A limit that nobody set at the workload: the LimitRange that gives it is at fault.
+fn defaulted(evidence: &Evidence, memory: &Memory, conclusion: &mut Conclusion) {
+    if memory.in_template || memory.limit.is_none() {
+        return;
+    }
+    let ranges = evidence.suspects.iter().filter(|finding| finding.cause.class == CauseClass::OutOfMemory);
+    let mut given = ranges.filter(|finding| finding.cause.object.kind == "LimitRange");
+    let (Some(range), None) = (given.next(), given.next()) else { return };
+    let cause = &mut conclusion.cause;
+    cause.statement = cause.statement.replace(
+        "a LimitRange of its namespace gives it",
+        &format!("LimitRange {} gives it as the default", range.cause.object.name),
+    );
+    cause.proof.extend(range.cause.proof.iter().cloned());
+    cause.object = range.cause.object.clone();
+    cause.path.clone_from(&range.cause.path);
+    cause.value.clone_from(&range.cause.value);
+    let set = format!("Set resources.limits.memory of container {}, or raise the default.", evidence.container());
+    conclusion.recommendations.insert(0, set);
 }
 
 /// A heap that may grow beyond the limit is the cause: the runtime was told to use more than there is.

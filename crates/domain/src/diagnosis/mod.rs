@@ -9,6 +9,7 @@ mod crash;
 mod diff;
 mod evidence;
 mod exit;
+mod follows;
 mod image;
 mod link;
 mod log;
@@ -33,10 +34,11 @@ use k8s_openapi::api::core::v1::Taint;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::detection::{Observation, Rule, Symptom, WorkloadView};
-use crate::graph::Finding;
+use crate::graph::{Finding, Grant};
 
 pub use diff::{Change, changes};
 pub(crate) use propose::tried;
+pub use follows::{SharedMap, follows, shared_change, silent_webhook};
 
 /// The last lines of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +155,8 @@ struct Conclusion {
     cause: RootCause,
     /// Candidates, the best first; only one of them is proposed.
     candidates: Vec<AIInsightSuggestedAction>,
+    /// What is granted to its ServiceAccount; none where that may not be read.
+    pub grants: Option<Vec<Grant>>,
     recommendations: Vec<String>,
     log_lines: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use api::shared::{CauseClass, ObjectRef};
 
 use super::refs::{Reference, references};
-use super::{Conclusion, Evidence, cause, fact, propose, ruled_out};
+use super::{Conclusion, Evidence, cause, fact, propose, ruled_out, suspects};
 use crate::graph::nearest;
 
 /// The object, and perhaps the key, that a message says is missing.
@@ -14,6 +14,13 @@ pub(super) struct Missing {
     kind: &'static str,
     name: String,
     key: Option<String>,
+}
+
+impl Missing {
+    /// Whether it is this object, or a key of it.
+    pub(super) fn is(&self, kind: &str, name: &str) -> bool {
+        self.kind == kind && self.name == name
+    }
 }
 
 /// Reads the kubelet's and the scheduler's ways to say that something is missing.
@@ -115,7 +122,11 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
         name: name.clone(),
         uid: None,
     };
-    cause.proof.push(fact(&object, "metadata.name", "(absent)", "no such object or key is in the namespace"));
+    // Said so that it can be read again: of a missing key the object is there.
+    cause.proof.push(match &missing.key {
+        Some(key) => fact(&object, &format!("data.{key}"), "(absent)", "the object has no such key"),
+        None => fact(&object, "metadata.name", "(absent)", "no such object is in the namespace"),
+    });
     let mut candidates = Vec::new();
     if new_reference {
         candidates.extend(propose::rollback(evidence, &format!("refers to {what}, which does not exist")));
@@ -137,7 +148,46 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
     Conclusion { cause, candidates, recommendations, log_lines: Vec::new() }
 }
 
+/// A volume whose driver does not run on the node.
+fn driver(evidence: &Evidence) -> Option<Conclusion> {
+    let said = &evidence.symptom.value;
+    let rest =
+        said.split("driver name ").nth(1).filter(|_| said.contains("not found in the list of registered CSI"))?;
+    let name = rest.split_whitespace().next()?;
+    let node = evidence.pod()?.spec()?.node_name.clone().filter(|node| !node.is_empty())?;
+    let object = ObjectRef {
+        api_version: Some("v1".into()),
+        kind: "Node".into(),
+        namespace: None,
+        name: node.clone(),
+        uid: None,
+    };
+    let statement = format!(
+        "Pods of {} cannot be set up on node {node}: CSI driver {name}, which their volume needs, does not run there",
+        evidence.who()
+    );
+    let mut cause = cause(
+        evidence,
+        CauseClass::StorageUnavailable,
+        Some("spec.drivers".into()),
+        Some(name.to_owned()),
+        statement,
+        0.9,
+    );
+    cause.proof.push(fact(&object, "spec.drivers", "(absent)", "the kubelet knows no such driver"));
+    cause.object = object;
+    let advice = format!("Look at the pods of driver {name} on node {node}, or let these pods run on another node.");
+    Some(Conclusion { cause, candidates: Vec::new(), recommendations: vec![advice], log_lines: Vec::new() })
+}
+
 fn set_up(evidence: &Evidence) -> Conclusion {
+    if let Some(conclusion) = driver(evidence) {
+        return conclusion;
+    }
+    let how = format!("pods of {} cannot be set up", evidence.who());
+    if let Some(suspicion) = suspects::told(evidence, None, &[&evidence.symptom.value]) {
+        return suspects::conclude(evidence, suspicion, None, &how);
+    }
     let statement =
         format!("Pods of {} cannot be set up: {}", evidence.who(), evidence.symptom.value.trim_end_matches('.'));
     let mut conclusion = Conclusion {

@@ -1,11 +1,11 @@
 //! What is wrong around a workload, and whether its symptom speaks of it.
 
-use api::shared::{CauseClass, RootCause};
+use api::shared::{CauseClass, ObjectRef, RootCause};
 
 use super::link::Place;
 use super::log::{Entry, Family, cut, mentions, names};
 use super::{Conclusion, Evidence, propose, ruled_out};
-use crate::detection::Rule;
+use crate::detection::{Rule, Symptom};
 use crate::graph::{Finding, Standing, same};
 
 /// Other hypotheses that are told.
@@ -108,6 +108,14 @@ fn fits(family: Family, class: CauseClass) -> bool {
     }
 }
 
+/// Whether the platform's own words about a symptom name what is at fault.
+pub(super) fn spoken(finding: &Finding, symptom: &Symptom, workload: &ObjectRef) -> bool {
+    let own = [workload.name.as_str(), symptom.root.name.as_str(), symptom.container.as_deref().unwrap_or_default()];
+    let seen = symptom.evidence.iter().map(|seen| seen.detail.as_str());
+    let messages: Vec<&str> = seen.chain([symptom.value.as_str()]).collect();
+    score(finding, None, &messages, &own) >= 3
+}
+
 /// The suspect that the log or the message speaks of.
 pub(super) fn told<'a>(evidence: &'a Evidence, entry: Option<&Entry>, messages: &[&str]) -> Option<Suspicion<'a>> {
     let suspects = evidence.suspects.iter().filter(|finding| possible(finding.cause.class));
@@ -151,11 +159,15 @@ pub(super) fn alone<'a>(evidence: &'a Evidence, entry: Option<&Entry>) -> Option
 }
 
 /// Whether a fault of a class can show in a process. A broken way to a workload breaks nothing in it.
-fn possible(class: CauseClass) -> bool {
+pub(super) fn possible(class: CauseClass) -> bool {
     use CauseClass as Class;
     !matches!(
         class,
-        Class::RouteMisconfigured | Class::AutoscalerMisconfigured | Class::DeletionBlocked | Class::JobMisconfigured
+        Class::RouteMisconfigured
+            | Class::AutoscalerMisconfigured
+            | Class::DeletionBlocked
+            | Class::JobMisconfigured
+            | Class::DeliveryFailed
     )
 }
 

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::Graph;
 
 /// Kinds without a namespace.
-const CLUSTER: [&str; 8] = [
+const CLUSTER: [&str; 10] = [
+    "ClusterRole",
+    "ClusterRoleBinding",
     "Namespace",
     "Node",
     "StorageClass",

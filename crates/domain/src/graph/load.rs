@@ -90,6 +90,8 @@ impl Graph {
         match kind {
             "Deployment" => self.workloads.push(of_deployment(read(object)?)),
             "StatefulSet" => self.workloads.push(of_stateful_set(read(object)?)),
+            "ClusterRole" => around.cluster_roles.push(Arc::new(read(object)?)),
+            "ClusterRoleBinding" => around.cluster_role_bindings.push(Arc::new(read(object)?)),
             "DaemonSet" => self.workloads.push(of_daemon_set(read(object)?)),
             "ReplicaSet" => {
                 let set: ReplicaSet = read(object)?;
@@ -171,6 +173,8 @@ impl Graph {
         }
         self.pods.push(Member {
             workload: object.clone(),
+            "Role" => self.roles.push(Arc::new(read(object)?)),
+            "RoleBinding" => self.role_bindings.push(Arc::new(read(object)?)),
             object,
             labels: Arc::new(labels),
             node: spec.node_name.clone(),

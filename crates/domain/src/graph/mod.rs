@@ -8,6 +8,7 @@
 mod load;
 mod query;
 pub mod rules;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::detection::Rule;
@@ -36,6 +38,7 @@ pub use query::{controller, nearest, same, selects};
 
 /// Kinds beside workloads, pods and nodes that a finding may be about.
 pub const KINDS: [&str; 12] = [
+pub use rights::Grant;
     "Service",
     "Ingress",
     "NetworkPolicy",
@@ -106,6 +109,10 @@ pub struct Surroundings {
     pub policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>>,
     /// Nodes, with what is taken of each.
     pub nodes: Vec<NodeRoom>,
+    /// Roles.
+    pub roles: Vec<Arc<Role>>,
+    /// RoleBindings.
+    pub role_bindings: Vec<Arc<RoleBinding>>,
     /// StorageClasses.
     pub storage_classes: Vec<Arc<StorageClass>>,
     /// PersistentVolumes.
@@ -143,6 +150,10 @@ pub struct Workload {
     pub paused: bool,
     /// `serviceName` of a StatefulSet.
     pub service_name: Option<String>,
+    /// ClusterRoles.
+    pub cluster_roles: Vec<Arc<ClusterRole>>,
+    /// ClusterRoleBindings.
+    pub cluster_role_bindings: Vec<Arc<ClusterRoleBinding>>,
     /// Names of the claim templates of a StatefulSet, which are no volumes of the pod spec.
     pub claim_templates: BTreeSet<String>,
     /// `maxUnavailable` and `maxSurge` of a rolling update.

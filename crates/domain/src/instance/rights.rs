@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
+use crate::graph::OPTIONAL;
 use crate::remediation::actions::Right;
 
 /// The ClusterRole for what belongs to no namespace; every Instance with a watcher shares it.
@@ -42,8 +43,24 @@ pub fn watcher_rights() -> Vec<Right> {
         right("networking.k8s.io", "ingresses", LOOK),
         right("networking.k8s.io", "networkpolicies", LOOK),
         right("policy", "poddisruptionbudgets", LOOK),
+        right("rbac.authorization.k8s.io", "roles", LOOK),
+        right("rbac.authorization.k8s.io", "rolebindings", LOOK),
         right("metrics.k8s.io", "pods", READ),
     ]
+    .into_iter()
+    .chain(optional_rights(true))
+    .collect()
+}
+
+/// Kinds that a cluster may have or not: a right to what is not there is worth nothing and harms nobody.
+fn optional_rights(namespaced: bool) -> impl Iterator<Item = Right> {
+    OPTIONAL.iter().filter(move |kind| kind.namespaced == namespaced).map(|kind| right(kind.group, kind.plural, LOOK))
+}
+
+/// What a server may do beside that in a namespace with a target whose metrics it reads: where the addresses of pods are
+/// not reached, it asks them through the API server.
+pub(super) fn metrics_rights() -> Vec<Right> {
+    vec![right("", "pods/proxy", &["get"])]
 }
 
 /// What a server may do in the cluster.
@@ -55,10 +72,17 @@ pub fn node_rights() -> Vec<Right> {
         right("storage.k8s.io", "storageclasses", LOOK),
         right("networking.k8s.io", "ingressclasses", LOOK),
         right("scheduling.k8s.io", "priorityclasses", LOOK),
+        right("rbac.authorization.k8s.io", "clusterroles", LOOK),
+        right("rbac.authorization.k8s.io", "clusterrolebindings", LOOK),
         right("admissionregistration.k8s.io", "validatingwebhookconfigurations", LOOK),
         right("admissionregistration.k8s.io", "mutatingwebhookconfigurations", LOOK),
         right("metrics.k8s.io", "nodes", READ),
+        // Only the names of definitions are read: they say which of the optional kinds there are.
+        right("apiextensions.k8s.io", "customresourcedefinitions", LOOK),
     ]
+    .into_iter()
+    .chain(optional_rights(false))
+    .collect()
 }
 
 /// What a server may do to agree with its replicas who watches, in the namespace of its pods.
@@ -89,6 +113,7 @@ pub fn operator_rights() -> Vec<Right> {
         right("rbac.authorization.k8s.io", "clusterrolebindings", KEEP),
     ];
     all.extend(watcher_rights());
+    all.extend(metrics_rights());
     all.extend(node_rights());
     all.extend(lease_rights());
     all

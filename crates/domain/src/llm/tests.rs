@@ -45,6 +45,7 @@ fn evidence() -> Evidence {
         memory_used: BTreeMap::new(),
         failed: Vec::new(),
         suspects: Vec::new(),
+        grants: None,
     }
 }
 

@@ -144,6 +144,17 @@ fn a_liveness_probe_that_fails_without_a_restart() {
 }
 
 #[test]
+fn a_liveness_probe_whose_every_failure_is_an_event_of_its_own() {
+    // The runtime names the process that it could not start, so no two messages are alike.
+    let text = |n: i64| format!("Liveness probe errored: failed to start exec \"e{n}\": exec: \"check\": executable file not found in $PATH");
+    let failing = |events: i64| {
+        view([(0..events).fold(pod("p", "r2"), |pod, n| pod.event("Unhealthy", &text(n), 1, 10 + n, 90 + n))])
+    };
+    assert_eq!(fired(&failing(4), 100), []);
+    assert_eq!(fired(&failing(5), 100), [Rule::LivenessFailing]);
+}
+
+#[test]
 fn a_pod_that_fits_no_node() {
     let message = "0/3 nodes are available: 3 Insufficient cpu.";
     fires_at(&view([pod("p", "r2").unscheduled(5, message)]), Rule::Unschedulable, 15);

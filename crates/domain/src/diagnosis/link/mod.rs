@@ -1,10 +1,12 @@
 //! From what a log line tells to the field of the spec that it is about: `network` for connections, `files` for paths,
-//! `settings` for variables, values and flags, `system` for ports, memory and rights.
+//! `settings` for variables, values and flags, `rights` for what the API server refuses, `system` for ports
+//! and memory.
 //!
 //! A link says what is wrong in half a sentence; who shows it, and how, is said by whoever asks.
 
 mod files;
 mod network;
+mod rights;
 mod settings;
 mod system;
 
@@ -70,7 +72,7 @@ pub(super) fn of(evidence: &Evidence, entry: &Entry) -> Option<Link> {
         Family::FlagUnknown => settings::flag(&place, told),
         Family::PortTaken => system::port_taken(&place, told),
         Family::PortDenied => Some(system::port_denied(&place, told)),
-        Family::Forbidden => system::forbidden(&place, told),
+        Family::Forbidden => rights::forbidden(&place, told),
         Family::OutOfMemory => system::heap(&place),
         Family::ExecFormat => system::architecture(&place),
         Family::CommandMissing => super::start::command_missing(&place, told.name.as_deref()?),

@@ -1,4 +1,4 @@
-//! Ports, rights, memory and machines.
+//! Ports, memory and machines.
 
 use api::shared::CauseClass;
 use k8s_openapi::api::core::v1::Container;
@@ -61,34 +61,6 @@ pub(super) fn port_denied(place: &Place<'_>, told: &Told) -> Link {
         Some(setting) => place.link_setting(CauseClass::PermissionDenied, &setting, clause, 0.7),
         None => place.link(CauseClass::PermissionDenied, format!("{}.securityContext", place.path), None, clause, 0.65),
     }
-}
-
-pub(super) fn forbidden(place: &Place<'_>, told: &Told) -> Option<Link> {
-    let access = told.access.as_ref()?;
-    let group = if access.group.is_empty() { String::new() } else { format!(".{}", access.group) };
-    let scope = access.place.as_ref().map_or_else(|| " in the cluster".to_owned(), |ns| format!(" in namespace {ns}"));
-    let may_not = format!("may not {} {}{group}{scope}", access.verb, access.resource);
-    let path = format!("{}.serviceAccountName", place.prefix);
-    let account = &access.account;
-    let ours = place.spec.service_account_name.as_deref().unwrap_or("default");
-    if access.namespace.is_empty() {
-        let clause = format!("user {account} {may_not}");
-        return Some(place.link(CauseClass::PermissionDenied, path, Some(ours), clause, 0.8));
-    }
-    // Nobody grants rights to the default account: the workload lacks one of its own.
-    if account == "default" {
-        let clause = format!("it runs as ServiceAccount default, which {may_not}");
-        return Some(place.link(CauseClass::PermissionDenied, path, Some(ours), clause, 0.85));
-    }
-    let clause = format!("ServiceAccount {account} {may_not}: no Role or ClusterRole that is bound to it allows this");
-    let mut link = place.link(CauseClass::PermissionDenied, path, Some(ours), clause, 0.9);
-    link.object = place.named("ServiceAccount", account);
-    link.object.namespace = Some(access.namespace.clone());
-    link.path = Some("rules".into());
-    link.value = Some(format!("{} {}{group}", access.verb, access.resource));
-    link.advice =
-        format!("Bind a Role with verb {} on {}{group} to ServiceAccount {account}.", access.verb, access.resource);
-    Some(link)
 }
 
 /// The process ran out of memory by itself: what limits its heap.

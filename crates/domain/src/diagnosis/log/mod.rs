@@ -19,7 +19,7 @@ use self::record::Level;
 use super::{Evidence, LogTail};
 
 pub(super) use clean::cut;
-pub(super) use family::{Family, Told};
+pub(super) use family::{Access, Family, Told};
 
 /// Characters of an entry that are kept.
 const TEXT: usize = 600;

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::words::{asked, command, port, ports};
 use crate::detection::same_port;
 use crate::diagnosis::log::{Family, Reading, cut, told};
-use crate::diagnosis::{Evidence, start};
+use crate::diagnosis::{Evidence, amount, start};
 
 /// Field of the probe, and what it should be.
 pub(super) struct Verdict {
@@ -102,7 +102,7 @@ pub(super) fn judge(
         return Verdict {
             field: "timeoutSeconds",
             value: seconds.to_string(),
-            clause: format!("no answer within its timeoutSeconds of {seconds}"),
+            clause: format!("no answer within its timeoutSeconds of {seconds}{}", starved(container)),
             class: CauseClass::ProbeMismatch,
             sure: 0.7,
         };
@@ -114,6 +114,15 @@ pub(super) fn judge(
         class: CauseClass::ApplicationNotReady,
         sure: 0.6,
     }
+}
+
+/// A CPU limit that leaves a process hardly any time to answer.
+fn starved(container: Option<&Container>) -> String {
+    /// A twentieth of a core, in thousandths of a thousandth.
+    const LITTLE: i128 = 50;
+    let limit = container.and_then(|c| c.resources.as_ref()?.limits.as_ref()?.get("cpu"));
+    let little = limit.filter(|limit| amount::millis(&limit.0).is_some_and(|millis| millis <= LITTLE));
+    little.map(|limit| format!("; its CPU limit is only {}", limit.0)).unwrap_or_default()
 }
 
 fn scheme(probe: &Probe, lower: &str) -> Option<Verdict> {
@@ -217,7 +226,10 @@ fn exec(evidence: &Evidence, probe: &Probe, message: &str, got: &str) -> Verdict
         return mismatch(
             "timeoutSeconds",
             seconds.to_string(),
-            format!("its command takes longer than its timeoutSeconds of {seconds}"),
+            format!(
+                "its command takes longer than its timeoutSeconds of {seconds}{}",
+                starved(evidence.container_spec())
+            ),
             0.8,
         );
     }

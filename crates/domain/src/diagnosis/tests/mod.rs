@@ -8,6 +8,7 @@ mod kills;
 mod odd;
 mod placing;
 mod refused;
+mod rights;
 mod start;
 mod suspect;
 
@@ -35,6 +36,7 @@ fn evidence(view: WorkloadView, second: i64) -> Evidence {
         memory_used: BTreeMap::new(),
         failed: Vec::new(),
         suspects: Vec::new(),
+        grants: None,
     }
 }
 

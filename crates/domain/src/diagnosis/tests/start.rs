@@ -171,3 +171,56 @@ fn a_secret_for_pulling_that_is_not_there() {
         found.cause.statement
     );
 }
+
+#[test]
+fn a_secret_for_pulling_that_the_account_has() {
+    let text = "Failed to pull image \"registry.example/web:2\": unexpected status from HEAD request: 401 Unauthorized";
+    let lost = "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.";
+    let p = pod("p", "r2")
+        .waiting("ErrImagePull", "failed")
+        .set("/spec/imagePullSecrets", json!([{"name": "regcred"}]))
+        .event("Failed", text, 1, 2, 2)
+        .event("FailedToRetrieveImagePullSecret", lost, 3, 1, 2);
+    let found = at_second(&evidence(revisions(container(), container(), [p]), 40), 40);
+    assert_eq!((found.cause.object.kind.as_str(), found.cause.object.name.as_str()), ("ServiceAccount", "default"));
+    assert_eq!(found.cause.path.as_deref(), Some("imagePullSecrets"));
+}
+
+#[test]
+fn a_program_that_a_volume_hides() {
+    let hidden = with(
+        with(container(), "/command", json!(["/app/server"])),
+        "/volumeMounts",
+        json!([{"name": "cache", "mountPath": "/app"}]),
+    );
+    let message = format!("{RUNC}exec: \"/app/server\": stat /app/server: no such file or directory: unknown");
+    let p = |volume: Value| {
+        pod("p", "r2")
+            .spec(hidden.clone())
+            .set("/spec/volumes", json!([volume]))
+            .ended(1, 1, 128, "StartError")
+            .set("/status/containerStatuses/0/state/terminated/message", json!(message))
+    };
+    let of = |volume: Value| {
+        let v = WorkloadView { revisions: vec![], ..view([p(volume)]) };
+        at_second(&evidence(v, 5), 5).cause
+    };
+    let cause = of(json!({"name": "cache", "emptyDir": {}}));
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].volumeMounts[0].mountPath"));
+    assert!(cause.statement.contains("volume cache is mounted at /app and hides what the image has there"), "{}", cause.statement);
+    // A ConfigMap may bring the program itself; then it is the name that is wrong.
+    let cause = of(json!({"name": "cache", "configMap": {"name": "scripts"}}));
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].command[0]"));
+}
+
+#[test]
+fn a_sysctl_that_the_node_does_not_allow() {
+    let p = pod("p", "r2")
+        .phase("Failed")
+        .set("/status/reason", json!("SysctlForbidden"))
+        .set("/status/message", json!("Pod was rejected: forbidden sysctl: \"net.core.somaxconn\" not allowlisted"));
+    let found = at_second(&evidence(revisions(container(), container(), [p]), 5), 5);
+    assert_eq!(found.cause.path.as_deref(), Some("spec.template.spec.securityContext.sysctls"));
+    assert_eq!(found.cause.value.as_deref(), Some("net.core.somaxconn"));
+    assert!(found.cause.statement.contains("does not allow sysctl net.core.somaxconn"), "{}", found.cause.statement);
+}

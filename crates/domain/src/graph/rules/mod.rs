@@ -12,6 +12,7 @@ mod network;
 mod placement;
 mod reference;
 mod schedule;
+mod rights;
 mod secret;
 mod setting;
 mod shape;
@@ -33,6 +34,7 @@ type GraphRule = fn(&Graph, Timestamp, &mut Vec<Finding>);
 const RULES: &[GraphRule] = &[
     admission::demands,
     admission::limits,
+    admission::given,
     admission::security,
     admission::surge,
     admission::webhooks,
@@ -51,6 +53,7 @@ const RULES: &[GraphRule] = &[
     schedule::jobs,
     schedule::lingering,
     schedule::schedules,
+    rights::bindings,
     secret::certificates,
     setting::environment,
     setting::names,

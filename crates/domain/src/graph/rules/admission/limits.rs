@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use api::shared::{CauseClass, Severity};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, LimitRangeItem, PodSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{Breach, Gathered, Limit};
+use crate::detection::Rule;
 use crate::diagnosis::amount;
 use crate::graph::query::reference;
-use crate::graph::rules::shape;
-use crate::graph::{Finding, Graph};
+use crate::graph::rules::shape::{self, finding, proven, who};
+use crate::graph::rules::{cause, fact};
+use crate::graph::{Finding, Graph, Standing, Workload};
 
 type Quantities = BTreeMap<String, Quantity>;
 
@@ -48,6 +51,51 @@ pub(in crate::graph::rules) fn limits(graph: &Graph, _now: Timestamp, out: &mut 
         }
     }
     gathered.finish(out);
+}
+
+/// Memory limits that containers have from a LimitRange, because nothing is said at the workload: that explains a kill.
+pub(in crate::graph::rules) fn given(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    for range in &graph.limits {
+        let object = reference("v1", "LimitRange", &range.metadata);
+        for (index, item) in range.spec.iter().flat_map(|spec| &spec.limits).enumerate() {
+            // Where there is no default, the maximum is one.
+            let from = |bound, set: &Option<Quantities>| Some((bound, set.as_ref()?.get("memory")?.0.clone()));
+            let found = from("default", &item.default).or_else(|| from("max", &item.max));
+            let Some((bound, value)) = found.filter(|_| item.type_ == "Container") else { continue };
+            let says_nothing = |container: &&Container| {
+                let limits = container.resources.as_ref().and_then(|own| own.limits.as_ref());
+                limits.is_none_or(|limits| !limits.contains_key("memory"))
+            };
+            let takes = |workload: &&Workload| workload.spec.containers.iter().any(|container| says_nothing(&container));
+            let users: Vec<&Workload> = shape::starting(graph).filter(takes).collect();
+            let Some(first) = users.first() else { continue };
+            let Some(container) = first.spec.containers.iter().find(says_nothing) else { continue };
+            let path = format!("spec.limits[{index}].{bound}.memory");
+            let statement = format!(
+                "LimitRange {} gives container {} of {}, which sets no memory limit, one of {value}",
+                object.name,
+                container.name,
+                who(&first.object)
+            );
+            let cause = proven(
+                cause(&object, CauseClass::OutOfMemory, &path, &value, statement, 0.85),
+                vec![
+                    fact(&object, &path, &value, "the API server writes this into new pods"),
+                    fact(
+                        &first.object,
+                        &format!("{}.containers[{}].resources.limits.memory", first.spec_path, container.name),
+                        "(absent)",
+                        "the workload says nothing itself",
+                    ),
+                ],
+            );
+            out.push(Finding {
+                concerns: users.iter().map(|workload| workload.object.clone()).collect(),
+                recommendations: vec![format!("Set resources.limits.memory of the container, or raise {path}.")],
+                ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &first.object, cause)
+            });
+        }
+    }
 }
 
 /// What LimitRanges fill in for a container that says nothing.

@@ -19,7 +19,7 @@ use super::{cause, fact};
 use crate::detection::Rule;
 use crate::graph::{Finding, Member, Standing, Workload};
 
-pub(super) use limits::{Defaults, limits};
+pub(super) use limits::{Defaults, given, limits};
 pub(super) use quota::{demands, surge};
 pub(crate) use security::breach;
 pub(super) use security::security;

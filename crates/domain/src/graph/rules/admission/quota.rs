@@ -13,9 +13,9 @@ use super::{Breach, Gathered, Limit};
 use crate::detection::Rule;
 use crate::diagnosis::{amount, requests};
 use crate::graph::query::reference;
-use crate::graph::rules::shape::{self, finding, latent, proven, share, who};
+use crate::graph::rules::shape::{self, finding, proven, share, who};
 use crate::graph::rules::{cause, fact};
-use crate::graph::{Finding, Graph};
+use crate::graph::{Finding, Graph, Standing};
 
 /// Quotas that count every pod; what a scope leaves out is not guessed.
 fn plain(graph: &Graph) -> impl Iterator<Item = &Arc<ResourceQuota>> {
@@ -115,7 +115,8 @@ fn takes(spec: &PodSpec, key: &str, defaults: &Defaults) -> i128 {
 }
 
 /// Deployments whose next rollout cannot begin: no pod may go before a new one is there, and a quota that is used up
-/// leaves no room for one.
+/// leaves no room for one. A quota may be full for years: this is a fault once a rollout hangs on it, which the API
+/// server's refusals tell; until then it only explains.
 pub(in crate::graph::rules) fn surge(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
     let defaults = Defaults::of(graph);
     let mut told = BTreeSet::new();
@@ -167,12 +168,13 @@ pub(in crate::graph::rules) fn surge(graph: &Graph, _now: Timestamp, out: &mut V
                     ],
                 );
                 out.push(Finding {
+                    concerns: vec![workload.object.clone()],
                     words: vec![format!("exceeded quota: {}", object.name)],
                     recommendations: vec![format!(
                         "Raise spec.hard.{key} of ResourceQuota {} by one pod, or set maxSurge 0 and maxUnavailable 1.",
                         object.name
                     )],
-                    ..finding(Rule::AdmissionBlocked, latent(workload), Severity::Low, &object, found)
+                    ..finding(Rule::AdmissionBlocked, Standing::Suspect, Severity::Low, &object, found)
                 });
             }
         }

@@ -176,8 +176,9 @@ fn a_rollout_that_has_no_room() {
     let web = rolling(running("web", PLAIN), "{maxUnavailable: 25%, maxSurge: 25%}");
     let full = quota("{pods: '2'}", "{pods: '2'}");
     let finding = one(surge, &(web.clone() + &full));
-    is(&finding, "ResourceQuota/compute", "spec.hard.pods", "2", Standing::Latent);
-    assert_eq!(finding.severity, Severity::Low);
+    // A quota may be full for years; only a rollout that hangs on it makes it a fault.
+    is(&finding, "ResourceQuota/compute", "spec.hard.pods", "2", Standing::Suspect);
+    assert_eq!(finding.concerns[0].name, "web");
     says(&finding, &["The next rollout of Deployment web cannot begin", "has no pods left of 2"]);
     silent(surge, &(web.clone() + &quota("{pods: '3'}", "{pods: '2'}")));
     // A resource that the pods do not take.
@@ -244,13 +245,10 @@ fn a_webhook_that_may_be_silent_or_is_not_asked() {
         &hook("ValidatingWebhookConfiguration", "  matchConditions: [{name: x, expression: 'false'}]", service),
     );
     let elsewhere = hook("ValidatingWebhookConfiguration", "", "{namespace: guard, name: gate}");
-    silent(webhooks, &(elsewhere.clone() + &running("web", PLAIN)));
-    let mut g = graph(&(elsewhere.clone() + &running("web", PLAIN)));
-    g.workloads[0].troubled = true;
-    assert!(on(webhooks, &g).is_empty(), "it has all its pods");
-    g.pods.clear();
-    let found = on(webhooks, &g);
-    assert_eq!((found.len(), found[0].about.name.as_str()), (1, "web"));
+    silent(webhooks, &elsewhere);
+    // Whoever is refused a pod tells it; this explains.
+    let found = one(webhooks, &(elsewhere + &running("web", PLAIN)));
+    assert_eq!((found.about.name.as_str(), found.standing), ("web", Standing::Suspect));
     let narrow = hook(
         "ValidatingWebhookConfiguration",
         "  namespaceSelector: {matchLabels: {guard: 'on'}}",
@@ -263,4 +261,19 @@ fn a_webhook_that_may_be_silent_or_is_not_asked() {
     let other =
         hook("ValidatingWebhookConfiguration", "", service).replace("resources: [pods]", "resources: [configmaps]");
     silent(webhooks, &other);
+}
+
+#[test]
+fn a_memory_limit_that_nobody_set_at_the_workload() {
+    let range = |limits: &str| {
+        format!("---\napiVersion: v1\nkind: LimitRange\nmetadata: {{name: small}}\nspec: {{limits: [{limits}]}}\n")
+    };
+    let small = range("{type: Container, default: {memory: 32Mi, cpu: 100m}}");
+    let finding = one(given, &(running("web", PLAIN) + &small));
+    is(&finding, "LimitRange/small", "spec.limits[0].default.memory", "32Mi", Standing::Suspect);
+    says(&finding, &["of Deployment web, which sets no memory limit, one of 32Mi"]);
+    let own = "containers: [{name: web, image: web, resources: {limits: {memory: 64Mi}}}]";
+    silent(given, &(running("web", own) + &small));
+    silent(given, &(running("web", PLAIN) + &range("{type: Container, default: {cpu: 100m}}")));
+    silent(given, &(running("web", PLAIN) + &range("{type: Pod, max: {memory: 1Gi}}")));
 }

@@ -134,12 +134,6 @@ pub(in crate::graph::rules) fn webhooks(graph: &Graph, _now: Timestamp, out: &mu
     let empty = BTreeMap::new();
     let mut labels = graph.cluster.namespaces.get(&graph.namespace).unwrap_or(&empty).clone();
     labels.entry("kubernetes.io/metadata.name".into()).or_insert_with(|| graph.namespace.clone());
-    let pods = shape::pods(graph);
-    // Only who lacks pods can be refused any.
-    let short = |workload: &Workload| {
-        let there = shape::of(&pods, &workload.object).iter().filter(|pod| pod.terminating.is_none()).count();
-        workload.troubled && i32::try_from(there).unwrap_or(i32::MAX) < workload.desired
-    };
     for hook in hooks(graph) {
         if !hook.fails || hook.conditions.is_some_and(|conditions| !conditions.is_empty()) {
             continue;
@@ -160,7 +154,7 @@ pub(in crate::graph::rules) fn webhooks(graph: &Graph, _now: Timestamp, out: &mu
             reaches && hook.objects.is_none_or(|selector| selects(selector, labels))
         };
         let concerns: Vec<ObjectRef> =
-            graph.workloads.iter().filter(meets).filter(|w| short(w)).map(|w| w.object.clone()).collect();
+            shape::starting(graph).filter(meets).map(|workload| workload.object.clone()).collect();
         let own = graph.service(&silence.value).filter(|_| home).map(|service| of_service(service));
         let missing = hook.client.service.as_ref().map(|s| named("v1", "Service", &s.namespace, &s.name));
         let Some(about) = own.or_else(|| if home { missing.clone() } else { concerns.first().cloned() }) else {
@@ -190,8 +184,9 @@ pub(in crate::graph::rules) fn webhooks(graph: &Graph, _now: Timestamp, out: &mu
                 fact(&target, "metadata.name", &silence.words, "nobody answers"),
             ],
         );
-        // Pods that are not ready have a cause of their own, which is told where they are.
-        let standing = if silence.waits { Standing::Suspect } else { Standing::Outage };
+        // Pods that are not ready have a cause of their own, which is told where they are; and in the namespaces that it
+        // reaches, whoever is refused a pod tells it.
+        let standing = if silence.waits || !home { Standing::Suspect } else { Standing::Outage };
         out.push(Finding {
             concerns,
             words: vec![hook.name.to_owned()],

@@ -10,7 +10,7 @@ use crate::detection::Rule;
 use crate::graph::query::named;
 use crate::graph::rules::shape::{self, finding, proven, who};
 use crate::graph::rules::{cause, fact, meant};
-use crate::graph::{Finding, Graph, Keyed, Standing, nearest};
+use crate::graph::{Finding, Graph, Keyed, Standing, Workload, nearest};
 
 /// Credentials for a registry that are missing or of a type that the kubelet does not read. Images that are on the node or
 /// free for all need none, so this only explains.
@@ -19,46 +19,53 @@ pub(in crate::graph::rules) fn pull_secrets(graph: &Graph, _now: Timestamp, out:
         return;
     }
     let secrets: BTreeMap<&str, &Keyed> = graph.secrets.iter().map(|s| (s.object.name.as_str(), s)).collect();
+    // Several do not misspell the same name at once: then it is the Secret that is missing.
+    let mut shared: BTreeMap<&str, Vec<&Workload>> = BTreeMap::new();
     for workload in shape::starting(graph) {
-        for (index, wanted) in workload.spec.image_pull_secrets.iter().flatten().enumerate() {
-            let path = format!("{}.imagePullSecrets[{index}].name", workload.spec_path);
-            let who = who(&workload.object);
-            let name = wanted.name.as_str();
-            let (statement, proof) = match secrets.get(name) {
-                None => {
-                    let near = nearest(name, secrets.keys().copied());
-                    let target = named("v1", "Secret", &graph.namespace, name);
-                    (
-                        format!(
-                            "{who} names in imagePullSecrets the Secret {name}, which does not exist{}",
-                            meant(near)
-                        ),
-                        fact(&target, "metadata.name", "(absent)", "no such object exists"),
-                    )
-                }
-                Some(secret) if !secret.type_.is_empty() && !REGISTRY.contains(&secret.type_.as_str()) => (
-                    format!(
-                        "{who} names in imagePullSecrets the Secret {name}, whose type is {} and not {}, so it is ignored",
-                        secret.type_, REGISTRY[0]
-                    ),
-                    fact(&secret.object, "type", &secret.type_, "the kubelet takes no credentials from this type"),
-                ),
-                Some(_) => continue,
-            };
-            let cause = proven(
-                cause(&workload.object, CauseClass::ImageUnauthorized, &path, name, statement, 0.85),
-                vec![fact(&workload.object, &path, name, "the reference stands here"), proof],
-            );
-            out.push(Finding {
-                concerns: vec![workload.object.clone()],
-                words: shape::telling([name.to_owned()]),
-                recommendations: vec![format!(
-                    "Create Secret {name} of type {} with credentials of the registry, or name the right one.",
-                    REGISTRY[0]
-                )],
-                ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &workload.object, cause)
-            });
+        for wanted in workload.spec.image_pull_secrets.iter().flatten() {
+            shared.entry(wanted.name.as_str()).or_default().push(workload);
         }
+    }
+    for (name, users) in shared {
+        let target = named("v1", "Secret", &graph.namespace, name);
+        let fault = match secrets.get(name) {
+            None => fact(&target, "metadata.name", "(absent)", "no such object exists"),
+            Some(secret) if !secret.type_.is_empty() && !REGISTRY.contains(&secret.type_.as_str()) => {
+                fact(&secret.object, "type", &secret.type_, "the kubelet takes no credentials from this type")
+            }
+            Some(_) => continue,
+        };
+        let Some(first) = users.first() else { continue };
+        let index = first.spec.image_pull_secrets.iter().flatten().position(|wanted| wanted.name == name);
+        let path = format!("{}.imagePullSecrets[{}].name", first.spec_path, index.unwrap_or_default());
+        let who = match users.len() {
+            1 => format!("{} names", who(&first.object)),
+            users => format!("{} and {} more name", who(&first.object), users - 1),
+        };
+        let lacks = match secrets.get(name) {
+            None if users.len() == 1 => format!("which does not exist{}", meant(nearest(name, secrets.keys().copied()))),
+            None => "which does not exist".to_owned(),
+            Some(secret) => format!("whose type is {} and not {}, so it is ignored", secret.type_, REGISTRY[0]),
+        };
+        let statement = format!("{who} in imagePullSecrets the Secret {name}, {lacks}");
+        let missing = !secrets.contains_key(name);
+        let (object, at) = match users.len() {
+            1 => (&first.object, path.as_str()),
+            _ => (&target, if missing { "metadata.name" } else { "type" }),
+        };
+        let cause = proven(
+            cause(object, CauseClass::ImageUnauthorized, at, name, statement, 0.85),
+            vec![fact(&first.object, &path, name, "the reference stands here"), fault],
+        );
+        out.push(Finding {
+            concerns: users.iter().map(|workload| workload.object.clone()).collect(),
+            words: shape::telling([name.to_owned()]),
+            recommendations: vec![format!(
+                "Create Secret {name} of type {} with credentials of the registry, or name the right one.",
+                REGISTRY[0]
+            )],
+            ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &first.object, cause)
+        });
     }
 }
 

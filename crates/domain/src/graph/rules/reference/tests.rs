@@ -208,6 +208,10 @@ fn credentials_for_a_registry() {
         &["whose type is Opaque", "so it is ignored"],
     );
     silent(pull_secrets, &(planned("web", spec) + &secret("kubernetes.io/dockerconfigjson")));
+    // What several name is missing, not misspelt.
+    let finding = one(pull_secrets, &(planned("web", spec) + &planned("api", spec)));
+    is(&finding, "Secret/registry", "metadata.name", "registry", Standing::Suspect);
+    assert_eq!(finding.concerns.len(), 2);
 }
 
 #[test]

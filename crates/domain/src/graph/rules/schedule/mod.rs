@@ -72,7 +72,7 @@ pub(super) fn schedules(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
             continue;
         }
         let own = jobs.get(name(&cron.metadata)).map(Vec::as_slice).unwrap_or_default();
-        out.extend(missed(graph, cron, &schedule, own, now));
+        out.extend(missed(graph, cron, &schedule, own, now).or_else(|| replaced(graph, cron, &schedule, own, now)));
     }
 }
 
@@ -174,6 +174,53 @@ fn missed(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>]
     found.concerns = vec![object];
     found.hold = 3;
     Some(found)
+}
+
+/// Runs that were ended for the next one, before none was ever completed.
+const REPLACED: usize = 3;
+
+/// A CronJob whose every run is ended because the next one is due.
+fn replaced(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job>], now: Timestamp) -> Option<Finding> {
+    let spec = cron.spec.as_ref().filter(|spec| spec.concurrency_policy.as_deref() == Some("Replace"))?;
+    let object = of_cron(cron);
+    let status = cron.status.as_ref()?;
+    let success = status.last_successful_time.as_ref().map(|time| time.0);
+    let made = cron.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let touched = graph.workload(&object).and_then(|w| w.touched.clone()).or_else(|| Touch::of(&cron.metadata));
+    let since = success.into_iter().chain(made).chain(touched.map(|touch| touch.at)).max()?;
+    let mut due = since;
+    for _ in 0..=REPLACED {
+        due = schedule.next(due).filter(|due| *due <= now)?;
+    }
+    let over = |job: &&&Arc<Job>| {
+        let end = condition(job, "Complete").or_else(|| condition(job, "Failed"));
+        end.and_then(at).is_some_and(|end| end >= since)
+    };
+    // One that has failed tells of itself; and one must run that is about to be ended.
+    let last = status.last_schedule_time.as_ref()?.0;
+    let running = jobs.iter().find(|job| job.status.as_ref().is_some_and(|status| status.active.unwrap_or_default() > 0))?;
+    if jobs.iter().any(|job| over(&job)) || ago(last, now) > now.duration_since(since) {
+        return None;
+    }
+    let statement = format!(
+        "CronJob {} never completes a run: concurrencyPolicy Replace ends each one when the next is due by \"{}\", and none has ended by itself since {since}",
+        object.name, spec.schedule
+    );
+    let path = "spec.concurrencyPolicy";
+    let root = proven(
+        cause(&object, CauseClass::JobMisconfigured, path, "Replace", statement, 0.9),
+        vec![
+            fact(&object, path, "Replace", "a run that is there when the next one is due is ended"),
+            fact(&object, "spec.schedule", &spec.schedule, "runs are this far apart"),
+            fact(&of_job(running), "status.active", "1", "this run has not ended"),
+        ],
+    );
+    Some(Finding {
+        concerns: vec![object.clone()],
+        recommendations: vec!["Give a run more time between two of the schedule, or set concurrencyPolicy Forbid.".into()],
+        hold: 3,
+        ..finding(Rule::ScheduleMissed, Standing::Outage, Severity::High, &object, root)
+    })
 }
 
 /// How long a run may be late because the one before has not ended.

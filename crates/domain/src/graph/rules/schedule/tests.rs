@@ -192,3 +192,21 @@ status: {{phase: Running, containerStatuses: [{{name: {ended}, image: a, imageID
         ),
     );
 }
+
+#[test]
+fn runs_that_are_always_replaced() {
+    let text = |spec: &str, status: &str| {
+        cron(&format!("schedule: '*/5 * * * *', {spec}"), status) + &job("backup-1", true, "", "active: 1")
+    };
+    let status = "lastScheduleTime: '2026-11-25T10:00:00Z', lastSuccessfulTime: '2026-11-25T09:30:00Z'";
+    let finding = one(schedules, &text("concurrencyPolicy: Replace", status));
+    is(&finding, "CronJob/backup", "spec.concurrencyPolicy", "Replace", Standing::Outage);
+    says(&finding, &["never completes a run", "none has ended by itself since 2026-11-25T09:30:00Z"]);
+    // It completed a moment ago, or may run beside the next one.
+    silent(schedules, &text("concurrencyPolicy: Replace", &status.replace("09:30", "09:50")));
+    silent(schedules, &text("concurrencyPolicy: Allow", status));
+    // One that failed tells of itself, and none that runs is none that is ended.
+    let failed = job("backup-0", true, "", "conditions: [{type: Failed, status: 'True', lastTransitionTime: '2026-11-25T09:40:00Z'}]");
+    silent(schedules, &(text("concurrencyPolicy: Replace", status) + &failed));
+    silent(schedules, &cron("schedule: '*/5 * * * *', concurrencyPolicy: Replace", status));
+}

@@ -1,0 +1,276 @@
+//! Which fault that is known already a new symptom follows from: so that several workloads that one fault stops are one
+//! incident from the beginning, before any of them is explained.
+//!
+//! A symptom follows from a fault that was told before, if such a fault can show like this; and from one that was not told,
+//! or that the graph only suspects, if the platform's own message speaks of it. Whatever the message leaves open stays
+//! apart: two incidents of one fault are better than one incident of two.
+
+use api::shared::{CauseClass, ObjectRef};
+use jiff::{SignedDuration, Timestamp};
+
+use super::suspects::{possible, spoken};
+use super::{changes, reference};
+use crate::detection::{Rule, Symptom, WorkloadView};
+use crate::graph::{Finding, same};
+
+/// The object at fault that the symptom of a workload follows from; none when nothing shows that it is another one than the
+/// workload. The findings are those that concern the workload, each with whether it was told.
+pub fn follows(symptom: &Symptom, workload: &ObjectRef, findings: &[(&Finding, bool)]) -> Option<ObjectRef> {
+    let fitting = || findings.iter().filter(|(finding, _)| shows_as(finding.cause.class, symptom.rule));
+    if let Some((finding, _)) = fitting().find(|(_, told)| *told) {
+        return Some(finding.cause.object.clone());
+    }
+    if let Some(quota) = quota(symptom) {
+        let namespace = workload.namespace.clone();
+        let version = Some("v1".to_owned());
+        return Some(ObjectRef { api_version: version, kind: "ResourceQuota".into(), namespace, name: quota, uid: None });
+    }
+    let other = |finding: &Finding| !same(&finding.cause.object, workload) && !same(&finding.cause.object, &symptom.root);
+    let heard = |finding: &Finding| match finding.cause.class {
+        CauseClass::MissingReference => lacks(symptom, &finding.cause.object),
+        _ => spoken(finding, symptom, workload) || shared(symptom, finding),
+    };
+    let mut named = fitting().map(|(finding, _)| *finding).filter(|finding| other(finding) && heard(finding));
+    let first = named.next()?;
+    named.all(|next| same(&next.cause.object, &first.cause.object)).then(|| first.cause.object.clone())
+}
+
+/// Whether a fault of a class can show as a symptom of a rule.
+fn shows_as(class: CauseClass, rule: Rule) -> bool {
+    use CauseClass as Class;
+    let admission = matches!(class, Class::AdmissionRefused | Class::WebhookUnavailable);
+    let image = matches!(class, Class::ImageNotFound | Class::ImageUnauthorized | Class::RegistryUnreachable);
+    let placing = matches!(class, Class::InsufficientResources | Class::UnsatisfiableConstraints);
+    match rule {
+        Rule::ImagePull => image,
+        Rule::Unschedulable => {
+            placing || matches!(class, Class::StorageUnavailable | Class::MissingReference | Class::NodeFault)
+        }
+        Rule::Refused => admission || class == Class::MissingReference,
+        Rule::MissingReference | Rule::SetupFailing => {
+            matches!(class, Class::MissingReference | Class::StorageUnavailable)
+        }
+        Rule::StartError => matches!(class, Class::MissingReference | Class::BadConfiguration),
+        Rule::OutOfMemory => matches!(class, Class::OutOfMemory | Class::BadConfiguration),
+        // Pods that are there and do not serve.
+        Rule::CrashLoop | Rule::NotReady | Rule::ReadinessFailing | Rule::LivenessFailing => {
+            possible(class) && !admission && !image && !placing && class != Class::DisruptionBlocked
+        }
+        Rule::JobFailed => (possible(class) || class == Class::JobMisconfigured) && !admission && !image,
+        _ => possible(class),
+    }
+}
+
+/// The quota that the API server says is used up.
+fn quota(symptom: &Symptom) -> Option<String> {
+    let said = symptom.value.split_once("exceeded quota: ").filter(|_| symptom.rule == Rule::Refused)?.1;
+    let name = said.split(',').next().unwrap_or_default().trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The webhook that the API server asked before it made a pod, and that did not answer.
+pub fn silent_webhook(symptom: &Symptom) -> Option<&str> {
+    let rest = symptom.value.split_once("failed calling webhook \"").filter(|_| symptom.rule == Rule::Refused)?.1;
+    rest.split_once('"').map(|(hook, _)| hook)
+}
+
+/// Whether the message says that this object, or a key of it, is missing.
+fn lacks(symptom: &Symptom, object: &ObjectRef) -> bool {
+    let seen = symptom.evidence.iter().map(|seen| seen.detail.as_str()).chain([symptom.value.as_str()]);
+    seen.filter_map(reference::read).any(|missing| missing.is(&object.kind, &object.name))
+}
+
+/// A fault of something that several workloads share, whose kind the message tells and whose name it does not.
+fn shared(symptom: &Symptom, finding: &Finding) -> bool {
+    let says = |text: &str| symptom.value.contains(text);
+    match (symptom.rule, finding.cause.object.kind.as_str()) {
+        (Rule::OutOfMemory, "LimitRange") => finding.concerns.len() > 1,
+        (Rule::Refused, "Namespace") => says("violates PodSecurity"),
+        (Rule::Refused, "LimitRange") => says(" per Container") || says(" per Pod"),
+        (Rule::Refused, "ResourceQuota") => says("failed quota: "),
+        (Rule::Unschedulable, _) => {
+            finding.cause.class == CauseClass::StorageUnavailable
+                && (says("unbound immediate PersistentVolumeClaims") || says("persistentvolumeclaim"))
+        }
+        (Rule::ImagePull, "Secret") => ["unauthorized", "denied", "authorization failed", "forbidden", "401", "403"]
+            .iter()
+            .any(|text| symptom.value.to_ascii_lowercase().contains(text)),
+        _ => false,
+    }
+}
+
+/// How long after a change pods may begin to fail over it: somebody restarts them, or they read it again.
+const AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// Clocks of nodes and of managers differ, and times have whole seconds.
+const SLACK: SignedDuration = SignedDuration::from_secs(5);
+
+/// A ConfigMap that a workload and others refer to, and that was changed.
+#[derive(Clone, Debug)]
+pub struct SharedMap {
+    /// The ConfigMap.
+    pub object: ObjectRef,
+    /// When its data changed.
+    pub changed: Timestamp,
+    /// How many workloads refer to it.
+    pub users: usize,
+}
+
+/// The shared ConfigMap over whose change a workload began to fail, where the workload itself was not changed: the others
+/// that refer to it will most likely fail alike.
+pub fn shared_change(symptom: &Symptom, view: &WorkloadView, maps: &[SharedMap]) -> Option<ObjectRef> {
+    let fails = matches!(symptom.rule, Rule::CrashLoop | Rule::ReadinessFailing | Rule::LivenessFailing);
+    // A new revision that changed the pods is the nearer explanation; one that only restarts them has the same spec.
+    let rolled = view.current_revision().is_some_and(|now| {
+        let new = now.created.is_none_or(|created| symptom.since.duration_since(created) < AFTER);
+        let before = view.previous_revision(now.number).filter(|_| new);
+        before.is_some_and(|before| !changes(&before.template, &now.template).is_empty())
+    });
+    if !fails || rolled {
+        return None;
+    }
+    let recent = |map: &&SharedMap| {
+        let after = symptom.since.duration_since(map.changed);
+        map.users > 1 && after >= -SLACK && after <= AFTER
+    };
+    let mut found = maps.iter().filter(recent);
+    let first = found.next()?;
+    found.next().is_none().then(|| first.object.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use api::shared::{RootCause, Severity};
+
+    use super::*;
+    use crate::detection::fixtures::{at, container, pod, revision, view, with};
+    use crate::graph::Standing;
+
+    fn object(kind: &str, name: &str) -> ObjectRef {
+        ObjectRef { kind: kind.into(), name: name.into(), namespace: Some("shop".into()), ..ObjectRef::default() }
+    }
+
+    fn finding(class: CauseClass, kind: &str, name: &str, words: &[&str]) -> Finding {
+        Finding {
+            rule: Rule::NextStart,
+            signal: Rule::NextStart.signal(),
+            standing: Standing::Suspect,
+            severity: Severity::High,
+            about: object("Deployment", "web"),
+            concerns: vec![object("Deployment", "web"), object("Deployment", "api")],
+            cause: RootCause {
+                statement: "s".into(),
+                object: object(kind, name),
+                path: None,
+                value: None,
+                class,
+                confidence: 0.9,
+                proof: Vec::new(),
+                ruled_out: Vec::new(),
+            },
+            words: words.iter().map(|w| (*w).to_owned()).collect(),
+            candidates: Vec::new(),
+            recommendations: Vec::new(),
+            hold: 0,
+        }
+    }
+
+    fn symptom(rule: Rule, value: &str) -> Symptom {
+        Symptom {
+            rule,
+            signal: rule.signal(),
+            severity: Severity::High,
+            root: object("Deployment", "web"),
+            group: String::new(),
+            pod: None,
+            container: None,
+            message: format!("pods of Deployment web: {value}"),
+            value: value.into(),
+            threshold: String::new(),
+            since: Timestamp::UNIX_EPOCH,
+            count: 1,
+            evidence: Vec::new(),
+        }
+    }
+
+    fn root(rule: Rule, value: &str, findings: &[(&Finding, bool)]) -> Option<String> {
+        let found = follows(&symptom(rule, value), &object("Deployment", "web"), findings)?;
+        Some(format!("{}/{}", found.kind, found.name))
+    }
+
+    #[test]
+    fn what_several_workloads_miss_is_one_root() {
+        let gone = finding(CauseClass::MissingReference, "ConfigMap", "region", &[]);
+        let says = "configmap \"region\" not found";
+        assert_eq!(root(Rule::MissingReference, says, &[(&gone, false)]).as_deref(), Some("ConfigMap/region"));
+        // It lacks something else, or stops for another reason.
+        assert_eq!(root(Rule::MissingReference, "configmap \"other\" not found", &[(&gone, false)]), None);
+        assert_eq!(root(Rule::MissingReference, "secret \"region\" not found", &[(&gone, false)]), None);
+        assert_eq!(root(Rule::ImagePull, says, &[(&gone, false)]), None);
+        // A reference that is misspelt is the workload's own fault.
+        let own = finding(CauseClass::MissingReference, "Deployment", "web", &[]);
+        assert_eq!(root(Rule::MissingReference, says, &[(&own, false)]), None);
+    }
+
+    #[test]
+    fn refusals_are_of_what_refuses() {
+        let quota = "pods \"a\" is forbidden: exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3";
+        assert_eq!(root(Rule::Refused, quota, &[]).as_deref(), Some("ResourceQuota/team"));
+        assert_eq!(root(Rule::CrashLoop, quota, &[]), None);
+        let hook = finding(CauseClass::WebhookUnavailable, "ValidatingWebhookConfiguration", "gate", &["gate.io"]);
+        let says = "Internal error occurred: failed calling webhook \"gate.io\": no endpoints available";
+        assert_eq!(
+            root(Rule::Refused, says, &[(&hook, false)]).as_deref(),
+            Some("ValidatingWebhookConfiguration/gate")
+        );
+        assert_eq!(root(Rule::Refused, &says.replace("gate.io", "other.io"), &[(&hook, false)]), None);
+        let level = finding(CauseClass::AdmissionRefused, "Namespace", "shop", &[]);
+        let says = "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true";
+        assert_eq!(root(Rule::Refused, says, &[(&level, false)]).as_deref(), Some("Namespace/shop"));
+    }
+
+    #[test]
+    fn what_was_told_is_the_root_of_what_can_follow_from_it() {
+        let zero = finding(CauseClass::ScaledToZero, "Deployment", "db", &["db"]);
+        assert_eq!(root(Rule::CrashLoop, "exit code 1", &[(&zero, true)]).as_deref(), Some("Deployment/db"));
+        assert_eq!(root(Rule::CrashLoop, "exit code 1", &[(&zero, false)]), None);
+        // A bad image does not follow from a database that rests, nor a crash from a broken route.
+        assert_eq!(root(Rule::ImagePull, "not found", &[(&zero, true)]), None);
+        let route = finding(CauseClass::RouteMisconfigured, "Ingress", "front", &[]);
+        assert_eq!(root(Rule::CrashLoop, "exit code 1", &[(&route, true)]), None);
+    }
+
+    #[test]
+    fn two_objects_at_once_are_none() {
+        let one = finding(CauseClass::StorageUnavailable, "PersistentVolumeClaim", "a", &[]);
+        let two = finding(CauseClass::StorageUnavailable, "PersistentVolumeClaim", "b", &[]);
+        let says = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
+        assert_eq!(root(Rule::Unschedulable, says, &[(&one, false), (&two, false)]), None);
+        assert_eq!(
+            root(Rule::Unschedulable, says, &[(&one, false)]).as_deref(),
+            Some("PersistentVolumeClaim/a")
+        );
+    }
+
+    #[test]
+    fn what_crashes_after_a_shared_map_changed_is_one_incident() {
+        let map = |users, second| SharedMap { object: object("ConfigMap", "limits"), changed: at(second), users };
+        let same = view([pod("p", "r2")]);
+        let crash = Symptom { since: at(120), ..symptom(Rule::CrashLoop, "exit code 1") };
+        let root = |view: &WorkloadView, symptom: &Symptom, maps: &[SharedMap]| {
+            shared_change(symptom, view, maps).map(|object| object.name)
+        };
+        let restarted = WorkloadView { revisions: vec![revision(2, container()), revision(1, container())], ..same };
+        assert_eq!(root(&restarted, &crash, &[map(3, 100)]).as_deref(), Some("limits"));
+        // Nobody else has it; it was changed long ago, or later; and what is pulled is no setting.
+        assert_eq!(root(&restarted, &crash, &[map(1, 100)]), None);
+        assert_eq!(root(&restarted, &crash, &[map(3, -900)]), None);
+        assert_eq!(root(&restarted, &crash, &[map(3, 130)]), None);
+        assert_eq!(root(&restarted, &crash, &[map(3, 100), map(2, 110)]), None);
+        let pull = Symptom { since: at(120), ..symptom(Rule::ImagePull, "not found") };
+        assert_eq!(root(&restarted, &pull, &[map(3, 100)]), None);
+        // The revision changed the container itself.
+        let other = with(container(), "/image", serde_json::json!("registry.example/web:3"));
+        let rolled = WorkloadView { revisions: vec![revision(2, other), revision(1, container())], ..restarted };
+        assert_eq!(root(&rolled, &crash, &[map(3, 100)]), None);
+    }
+}
