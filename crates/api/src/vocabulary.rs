@@ -156,6 +156,8 @@ pub enum CauseClass {
     ScaledToZero,
     /// A finalizer keeps an object that is being deleted.
     DeletionBlocked,
+    /// A release or a sync of a tool that brings objects into the cluster has failed.
+    DeliveryFailed,
     /// No cause could be proven; the statement says what was checked.
     Unknown,
 }

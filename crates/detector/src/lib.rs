@@ -13,6 +13,7 @@ mod history;
 mod index;
 mod key;
 mod looks;
+mod optional;
 mod scope;
 mod seen;
 mod targets;
@@ -165,14 +166,26 @@ impl Detector {
         let caches = Caches::start(&client, &hubs, prunes);
         // Of their own, because nothing waits for them, and what they lack is no trouble of a target.
         let optional = Hubs::new(&scope, || Hub::new(&env.supervisor, &env.metrics));
-        let around = Around::start(&client, optional.clone(), secrets);
+        let mut around = Around::start(&client, optional.clone(), secrets);
+        let kinds = optional::Optional::start(&client, &optional, secrets, &env.supervisor);
+        around.optional = kinds.clone();
         let wanted = Wanted::new(&scope);
         let eyes = Eyes::new((caches, around), histories, env.clock.clone(), wanted, (log_lines, looks));
         let _ = late.set(Arc::downgrade(&eyes));
+        let of_kinds = Arc::downgrade(&eyes);
+        kinds.listen(move |namespace| {
+            if let Some(eyes) = of_kinds.upgrade() {
+                eyes.graphs.changed(namespace);
+            }
+        });
         let waits = hubs.clone();
         eyes.open(workers, env, async move {
             waits.settled(&KINDS).await;
-            let _ = tokio::time::timeout(PATIENCE, optional.all_settled()).await;
+            let all = async {
+                optional.all_settled().await;
+                kinds.settled().await;
+            };
+            let _ = tokio::time::timeout(PATIENCE, all).await;
             for why in optional.not_ready() {
                 tracing::warn!("{why}; faults that only this kind shows are not found");
             }

@@ -45,7 +45,7 @@ pub(super) fn build(
         limits: facts(&around.limits, namespace),
         jobs: facts(&caches.jobs, namespace),
         cron_jobs: facts(&around.cron_jobs, namespace),
-        others: Vec::new(),
+        others: around.optional.objects(namespace),
         cluster,
         unreadable: around.unreadable(namespace),
     }

@@ -19,6 +19,7 @@ use kube::core::ClusterResourceScope;
 use kube::{Api, Client, Resource};
 
 use crate::caches::{Many, watch};
+use crate::optional::Optional;
 use crate::scope::Hubs;
 use crate::seen::{Digest, Seen};
 
@@ -47,6 +48,8 @@ pub(crate) struct Around {
     pub(crate) priority_classes: Cache<Seen<PriorityClass>>,
     pub(crate) validating: Cache<ValidatingWebhookConfiguration>,
     pub(crate) mutating: Cache<MutatingWebhookConfiguration>,
+    /// Kinds that a cluster may have or not.
+    pub(crate) optional: Optional,
     /// Kinds that are not watched at all.
     without: Vec<String>,
     hubs: Hubs,
@@ -62,6 +65,7 @@ impl Around {
             ingresses: watch(client, &hubs, "", |_| {}),
             policies: watch(client, &hubs, "", |_| {}),
             secrets: if secrets { watch(client, &hubs, SECRETS, |_| {}) } else { Many::default() },
+            optional: Optional::default(),
             without: if secrets { Vec::new() } else { vec!["Secret".to_owned()] },
             accounts: watch(client, &hubs, "", |_| {}),
             claims: watch(client, &hubs, "", |_| {}),
@@ -85,7 +89,7 @@ impl Around {
     pub(crate) fn unreadable(&self, namespace: &str) -> BTreeSet<String> {
         let hubs = [self.hubs.of(namespace), self.hubs.cluster()];
         let missing = hubs.into_iter().flatten().flat_map(Hub::not_ready).map(|(kind, _)| kind);
-        missing.chain(self.without.iter().cloned()).collect()
+        missing.chain(self.without.iter().cloned()).chain(self.optional.unreadable(namespace)).collect()
     }
 }
 

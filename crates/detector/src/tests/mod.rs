@@ -3,6 +3,7 @@
 
 mod alerts;
 mod answers;
+mod kinds;
 mod quiet;
 mod real;
 mod scale;

@@ -41,6 +41,8 @@ pub enum Rule {
     NextStart,
     /// An object that is being deleted stays.
     DeletionStuck,
+    /// A release or a sync of a tool has failed.
+    Delivery,
     /// A disruption budget or a strategy lets no pod go.
     DisruptionBlocked,
     /// A certificate has ended, ends soon, or is for other names.
@@ -105,6 +107,7 @@ impl Rule {
             Self::NextStart | Self::Configuration => SignalType::NextStartFails,
             Self::DeletionStuck => SignalType::DeletionStuck,
             Self::DisruptionBlocked | Self::AdmissionBlocked => SignalType::AdmissionBlocked,
+            Self::Delivery => SignalType::HelmReleaseFailed,
             Self::Certificate => SignalType::CertificateExpiring,
             Self::Autoscaler => SignalType::AutoscalerError,
             Self::ScaledToZero => SignalType::ScaledToZero,

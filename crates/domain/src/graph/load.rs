@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::optional::HELM_RECORD;
 use super::query::{controller, reference};
 use super::{Graph, Keyed, Member, Surroundings, Touch, Workload};
 
@@ -71,6 +72,8 @@ impl Graph {
                 let labels = found.metadata.labels.unwrap_or_default();
                 around.namespaces.insert(found.metadata.name.unwrap_or_default(), labels);
             }
+            // They belong to no namespace, or say what another one permits: every namespace has them.
+            "ReferenceGrant" => self.others.push(Arc::new(object.clone())),
             "StorageClass" => around.storage_classes.push(Arc::new(read(object)?)),
             "PersistentVolume" => around.volumes.push(Arc::new(read(object)?)),
             "IngressClass" => around.ingress_classes.push(Arc::new(read(object)?)),
@@ -126,6 +129,14 @@ impl Graph {
                     values: Arc::new(map.data.unwrap_or_default()),
                     ..Keyed::default()
                 });
+            }
+            // Of what Helm notes only the labels are read.
+            "Secret" if object.get("type").and_then(Value::as_str) == Some(HELM_RECORD) => {
+                let mut record = object.clone();
+                if let Some(fields) = record.as_object_mut() {
+                    fields.retain(|field, _| !matches!(field.as_str(), "data" | "stringData"));
+                }
+                self.others.push(Arc::new(record));
             }
             "Secret" => {
                 let secret: Secret = read(object)?;

@@ -6,6 +6,7 @@
 //! value of a Secret never gets here: only its type and the names of its keys.
 
 mod load;
+mod optional;
 mod query;
 pub mod rules;
 mod rights;
@@ -34,10 +35,11 @@ use crate::detection::Rule;
 use crate::diagnosis::NodeRoom;
 
 pub use load::{LoadError, of_cron_job, of_daemon_set, of_deployment, of_job, of_pod, of_replica_set, of_stateful_set};
+pub use optional::{HELM_RECORD, OPTIONAL, OptionalKind, trim};
 pub use query::{controller, nearest, same, selects};
 
 /// Kinds beside workloads, pods and nodes that a finding may be about.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: &[&str] = &[
 pub use rights::Grant;
     "Service",
     "Ingress",
@@ -51,6 +53,20 @@ pub use rights::Grant;
     "CronJob",
     "Gateway",
     "HTTPRoute",
+    "GRPCRoute",
+    "ScaledObject",
+    "Application",
+    "Rollout",
+    "GitRepository",
+    "OCIRepository",
+    "HelmRepository",
+    "HelmChart",
+    "Bucket",
+    "Kustomization",
+    "HelmRelease",
+    "Certificate",
+    "Issuer",
+    "ClusterIssuer",
 ];
 
 /// A namespace with everything in it that rules read.

@@ -136,6 +136,10 @@ pub(super) fn of(class: CauseClass) -> (&'static str, &'static [&'static str]) {
             "A finalizer kept an object that was being deleted.",
             &["Remove a controller only after the objects that carry its finalizers."],
         ),
+        CauseClass::DeliveryFailed => (
+            "A release or a sync of a tool that brings objects into the cluster failed.",
+            &["Render and validate manifests in the pipeline, with a server-side dry run.", "Alert on syncs that fail."],
+        ),
         CauseClass::Unknown => (
             "The cause could not be proven from what the cluster shows.",
             &["Add the observation that was missing: log lines at exit, metrics, events."],

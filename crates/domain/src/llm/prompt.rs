@@ -7,7 +7,7 @@ use super::{Scrubber, Section, assemble};
 use crate::remediation::actions::REGISTRY;
 
 /// Classes of causes.
-pub(super) const CLASSES: [&str; 28] = [
+pub(super) const CLASSES: [&str; 29] = [
     "ImageNotFound",
     "ImageUnauthorized",
     "RegistryUnreachable",
@@ -34,6 +34,7 @@ pub(super) const CLASSES: [&str; 28] = [
     "WebhookUnavailable",
     "ScaledToZero",
     "DeletionBlocked",
+    "DeliveryFailed",
     "Unknown",
     "Other",
 ];

@@ -7,6 +7,7 @@
 mod admission;
 mod autoscaler;
 mod deletion;
+mod delivery;
 mod disruption;
 mod network;
 mod placement;
@@ -59,6 +60,13 @@ const RULES: &[GraphRule] = &[
     setting::names,
     setting::probes,
     storage::storage,
+    // Last: they know who is behind what others have found.
+    delivery::applications,
+    delivery::rollouts,
+    delivery::synced,
+    delivery::releases,
+    delivery::scaled,
+    delivery::issued,
 ];
 
 /// Everything that is wrong, the outages first. No two findings have the same object, rule and path.
@@ -86,7 +94,7 @@ pub fn next_look(graph: &Graph, now: Timestamp) -> Option<Timestamp> {
             next = Some(next.map_or(when, |known| known.min(when)));
         }
     };
-    for turns in [autoscaler::turns, deletion::turns, schedule::turns, secret::turns, storage::turns] {
+    for turns in [autoscaler::turns, deletion::turns, delivery::turns, schedule::turns, secret::turns, storage::turns] {
         turns(graph, &mut at);
     }
     next

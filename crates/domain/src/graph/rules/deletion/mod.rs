@@ -17,6 +17,10 @@ use crate::graph::{Finding, Graph, Member, Standing};
 
 /// A controller that has not done its part by then does not do it.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
+/// The same for what has to take away a whole application first.
+pub(super) const PATIENT: SignedDuration = SignedDuration::from_mins(20);
+/// Kinds of which a deletion takes a moment only.
+const QUICK: [&str; 3] = ["Gateway", "HTTPRoute", "GRPCRoute"];
 /// Containers that are still there so long after their grace are not ending.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(180);
 /// Keeps a claim while a pod uses it.
@@ -136,7 +140,13 @@ pub(super) fn objects(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
             continue;
         }
         let metadata = other.get("metadata").cloned().and_then(|m| serde_json::from_value::<ObjectMeta>(m).ok());
-        out.extend(metadata.and_then(|metadata| kept(&reference(version, kind, &metadata), &metadata, now)));
+        // What belongs to no namespace is not told of in every one.
+        let here = |metadata: &ObjectMeta| metadata.namespace.as_deref() == Some(&graph.namespace);
+        let Some(metadata) = metadata.filter(here) else { continue };
+        let since = metadata.deletion_timestamp.as_ref().map(|time| time.0);
+        if QUICK.contains(&kind) || since.is_some_and(|since| ago(since, now) > PATIENT) {
+            out.extend(kept(&reference(version, kind, &metadata), &metadata, now));
+        }
     }
 }
 

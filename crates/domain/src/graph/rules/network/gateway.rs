@@ -13,6 +13,7 @@ use super::super::super::{Finding, Standing};
 use super::super::{cause, fact, meant};
 use super::attach;
 use super::backend::{self, list};
+use super::grants;
 use super::index::Index;
 use super::needs::edited;
 use super::{called, clip, finding, tls};
@@ -62,6 +63,7 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
             out.extend(class(index, gateway, &classes));
         }
         certificates(index, gateway, out);
+        grants::examine(index, gateway, out);
         if out.len() == known {
             let about = object(gateway);
             let said = conditions(gateway, "/status/conditions").or_else(|| {
@@ -75,6 +77,7 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         if index.graph.knows("Gateway") {
             attach::parents(index, route, &gateways, out);
         }
+        grants::examine(index, route, out);
         // What is wrong with its Services is found with them; the controller says the same.
         let about = object(route);
         let broken = out.iter().any(|found| {

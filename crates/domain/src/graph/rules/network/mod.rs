@@ -12,6 +12,7 @@ mod dns;
 mod external;
 mod gap;
 mod gateway;
+mod grants;
 mod index;
 mod ingress;
 mod local;

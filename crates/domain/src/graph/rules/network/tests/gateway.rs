@@ -103,6 +103,49 @@ fn a_namespace_that_a_listener_does_not_admit() {
     says(&outage(&with("{}")), &["not admitted", "allowedRoutes"]);
 }
 
+fn grant(from: &str, to: &str) -> String {
+    format!(
+        "---
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: {{name: edge, namespace: bank}}
+spec: {{from: [{{group: gateway.networking.k8s.io, {from}}}], to: [{{group: '', {to}}}]}}
+"
+    )
+}
+
+#[test]
+fn a_reference_into_another_namespace_needs_its_leave() {
+    let away = "{name: api, namespace: bank, port: 80}";
+    let api = service("api", "api", 80, "80").replace("name: api", "namespace: bank, name: api");
+    let with =
+        |more: &str, grant: &str| web() + &api + &gateway("edge", "", "") + &route("{name: front}", away, more) + grant;
+    let found = outage(&with("", ""));
+    assert_eq!(at(&found), ("HTTPRoute", "shop", "spec.rules[0].backendRefs[0].namespace"));
+    says(&found, &["Service api of namespace bank, and no ReferenceGrant in that namespace permits it"]);
+    silent(&with("", &grant("kind: HTTPRoute, namespace: shop", "kind: Service")));
+    silent(&with("", &grant("kind: HTTPRoute, namespace: shop", "kind: Service, name: api")));
+    for (from, to, field) in [
+        ("kind: HTTPRoute, namespace: shp", "kind: Service", "spec.from"),
+        ("kind: GRPCRoute, namespace: shop", "kind: Service", "spec.from"),
+        ("kind: HTTPRoute, namespace: shop", "kind: Service, name: other", "spec.to"),
+    ] {
+        assert_eq!(at(&outage(&with("", &grant(from, to)))), ("ReferenceGrant", "edge", field), "{from} {to}");
+    }
+    // Its controller has followed it, whatever permits that.
+    let followed = "status: {parents: [{conditions: [{type: ResolvedRefs, status: 'True', observedGeneration: 3}]}]}";
+    silent(&(web() + &api + &route("{name: shared, namespace: infra}", away, "") + followed + "\n"));
+    let mut unread = graph(&with("", ""));
+    unread.unreadable = ["ReferenceGrant".to_owned()].into();
+    let mut found = Vec::new();
+    super::super::findings(&unread, jiff::Timestamp::UNIX_EPOCH, &mut found);
+    assert!(found.is_empty(), "{}", said(&found));
+    let tls = "{name: front}";
+    let secret = ", tls: {certificateRefs: [{name: cert, namespace: bank}]}";
+    let found = outage(&(web() + &gateway("edge", secret, "") + &route(tls, GOOD, "")));
+    assert_eq!(at(&found), ("Gateway", "front", "spec.listeners[0].tls.certificateRefs[0].namespace"));
+}
+
 #[test]
 fn what_a_controller_says_counts_only_for_the_object_as_it_is() {
     let bad = |generation: i64, reason: &str| {
