@@ -12,15 +12,18 @@ mod exits;
 mod gate;
 mod init;
 mod job;
+pub mod measure;
 mod node;
 mod pod;
 mod probe;
 mod pull;
-mod view;
 mod rejected;
+mod unfit;
+mod view;
 mod workload;
 
 pub use book::{Alert, AlertBook, Transition};
+pub(crate) use unfit::reason as refused_by_node;
 pub use node::{evaluate_node, ready as node_ready};
 pub use probe::{budget, killed_by_probe, same_port, time_to_ready};
 pub use view::{EventNote, JobState, PodView, Revision, WorkloadView, anchor, event_time};
@@ -35,6 +38,16 @@ pub const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// Rule that found a symptom; the order is from the least specific to the most specific one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::Display)]
 pub enum Rule {
+    /// A node has almost all the pods that it may have.
+    PodCapacity,
+    /// A container uses almost all the CPU that it may.
+    CpuHigh,
+    /// A container uses almost all the memory that it may.
+    MemoryHigh,
+    /// Requests take too long.
+    Latency,
+    /// Too many requests fail.
+    ErrorRate,
     /// Another system says so.
     Reported,
     /// The next start of a pod will fail.
@@ -104,6 +117,11 @@ impl Rule {
             Self::RolloutStuck | Self::Refused | Self::MissingReference | Self::SetupFailing => {
                 SignalType::DeployFailing
             }
+            Self::PodCapacity => SignalType::PodCapacityHigh,
+            Self::CpuHigh => SignalType::CpuHigh,
+            Self::MemoryHigh | Self::NodePressure => SignalType::MemoryHigh,
+            Self::Latency => SignalType::Latency,
+            Self::ErrorRate => SignalType::ErrorRate,
             Self::NextStart | Self::Configuration => SignalType::NextStartFails,
             Self::DeletionStuck => SignalType::DeletionStuck,
             Self::DisruptionBlocked | Self::AdmissionBlocked => SignalType::AdmissionBlocked,
@@ -120,7 +138,6 @@ impl Rule {
             Self::NotReady | Self::LivenessFailing | Self::ReadinessFailing | Self::Unschedulable => {
                 SignalType::PodNotReady
             }
-            Self::NodePressure => SignalType::MemoryHigh,
             Self::NodeNotReady => SignalType::NodeNotReady,
             Self::CrashLoop | Self::StartError => SignalType::CrashloopBackoff,
             Self::OutOfMemory => SignalType::OomKill,
@@ -246,6 +263,7 @@ fn look(view: &WorkloadView, now: Timestamp) -> Findings {
             pod::examine(view, pod, now, &mut findings);
         }
     }
+    unfit::examine(view, now, &mut findings);
     job::examine(view, now, &mut findings);
     workload::examine(view, now, &mut findings);
     findings

@@ -19,8 +19,20 @@ const JOINING: SignedDuration = SignedDuration::from_secs(10);
 /// A cordoned node that goes away is most likely being restarted on purpose.
 const CORDONED_HOLD: SignedDuration = SignedDuration::from_mins(5);
 
-/// What is wrong with a node now.
-pub fn evaluate_node(node: &Node, now: Timestamp) -> Evaluation {
+/// Troubles that node-problem-detector finds; each is one while its condition is true.
+const DETECTED: [&str; 8] = [
+    "KernelDeadlock",
+    "ReadonlyFilesystem",
+    "XfsShutdown",
+    "CperHardwareErrorFatal",
+    "FrequentKubeletRestart",
+    "FrequentContainerdRestart",
+    "FrequentDockerRestart",
+    "FrequentUnregisterNetDevice",
+];
+
+/// What is wrong with a node now. `fell` is when it was seen to cease to be ready: the time in a condition is its writer's.
+pub fn evaluate_node(node: &Node, fell: Option<Timestamp>, now: Timestamp) -> Evaluation {
     let mut out = Findings::default();
     if node.metadata.deletion_timestamp.is_some() {
         return Evaluation { healthy: true, ..Evaluation::default() };
@@ -28,7 +40,7 @@ pub fn evaluate_node(node: &Node, now: Timestamp) -> Evaluation {
     let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
     for condition in conditions {
         match condition.type_.as_str() {
-            "Ready" if condition.status != "True" => not_ready(node, condition, now, &mut out),
+            "Ready" if condition.status != "True" => not_ready(node, condition, fell, now, &mut out),
             "MemoryPressure" if condition.status == "True" => {
                 pressure(node, condition, SignalType::MemoryHigh, now, &mut out);
             }
@@ -40,6 +52,9 @@ pub fn evaluate_node(node: &Node, now: Timestamp) -> Evaluation {
             }
             "NetworkUnavailable" if condition.status == "True" => {
                 pressure(node, condition, SignalType::NetworkUnavailable, now, &mut out);
+            }
+            known if DETECTED.contains(&known) && condition.status == "True" => {
+                pressure(node, condition, SignalType::NodeNotReady, now, &mut out);
             }
             _ => {}
         }
@@ -54,13 +69,14 @@ pub fn ready(node: &Node) -> bool {
     conditions.iter().find(|c| c.type_ == "Ready").is_none_or(|c| c.status == "True")
 }
 
-fn not_ready(node: &Node, condition: &NodeCondition, now: Timestamp, out: &mut Findings) {
-    let since = anchor(condition.last_transition_time.as_ref(), now);
+fn not_ready(node: &Node, condition: &NodeCondition, fell: Option<Timestamp>, now: Timestamp, out: &mut Findings) {
+    let told = anchor(condition.last_transition_time.as_ref(), now);
+    let since = fell.map_or(told, |fell| fell.min(now));
     let created = anchor(node.metadata.creation_timestamp.as_ref(), now);
     let cordoned = node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or_default();
     let hold = if cordoned { CORDONED_HOLD } else { NOT_READY_HOLD };
     // A node begins as not ready: one that changed to it later was ready before, however new it is.
-    let settled = since.duration_since(created) > JOINING;
+    let settled = fell.is_some() || since.duration_since(created) > JOINING;
     if !out.held(since, hold, now) || (!settled && !out.held(created, NEW_NODE_HOLD, now)) {
         return;
     }

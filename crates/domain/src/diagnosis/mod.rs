@@ -13,6 +13,7 @@ mod follows;
 mod image;
 mod link;
 mod log;
+mod measured;
 mod memory;
 mod node;
 mod probe;
@@ -23,7 +24,7 @@ mod render;
 pub(crate) mod scheduling;
 mod start;
 mod suspects;
-pub use scheduling::requests;
+pub use scheduling::{host_ports, requests};
 
 use std::collections::BTreeMap;
 
@@ -37,8 +38,8 @@ use crate::detection::{Observation, Rule, Symptom, WorkloadView};
 use crate::graph::{Finding, Grant};
 
 pub use diff::{Change, changes};
+pub use follows::{SharedMap, follows, missing_object, shared_change, silent_webhook};
 pub(crate) use propose::tried;
-pub use follows::{SharedMap, follows, shared_change, silent_webhook};
 
 /// The last lines of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +92,29 @@ pub struct NodeRoom {
     pub allocatable: BTreeMap<String, i128>,
     /// Requested by the pods on it.
     pub requested: BTreeMap<String, i128>,
+    /// Ports of the node that pods have taken, with the names of those.
+    pub ports: BTreeMap<i32, String>,
+    /// When its taints or its cordon changed last, if that was seen.
+    pub changed: Option<Timestamp>,
+    /// Pods on it that come before the pod in question.
+    pub above: Vec<Tenant>,
+}
+
+/// A pod on a node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tenant {
+    /// The workload that it belongs to.
+    pub workload: ObjectRef,
+    /// Its priority.
+    pub priority: i32,
+    /// Its PriorityClass.
+    pub class: Option<String>,
+    /// When it was made.
+    pub made: Option<Timestamp>,
+    /// When it got the node.
+    pub placed: Option<Timestamp>,
+    /// What it requests, in thousandths.
+    pub requests: BTreeMap<String, i128>,
 }
 
 /// A claim that the pod uses.
@@ -131,6 +155,10 @@ pub struct Evidence {
     pub failed: Vec<AIInsightSuggestedAction>,
     /// What is wrong around the workload and could explain the symptom.
     pub suspects: Vec<Finding>,
+    /// What it is connected with, and what is wrong there, in words.
+    pub around: Vec<String>,
+    /// What is granted to its ServiceAccount; none where that may not be read.
+    pub grants: Option<Vec<Grant>>,
 }
 
 /// What a diagnosis says.
@@ -155,8 +183,6 @@ struct Conclusion {
     cause: RootCause,
     /// Candidates, the best first; only one of them is proposed.
     candidates: Vec<AIInsightSuggestedAction>,
-    /// What is granted to its ServiceAccount; none where that may not be read.
-    pub grants: Option<Vec<Grant>>,
     recommendations: Vec<String>,
     log_lines: Vec<String>,
 }
@@ -172,6 +198,9 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
         Rule::Unschedulable => scheduling::explain(evidence),
         Rule::Refused => admission::explain(evidence),
         Rule::NodeNotReady | Rule::NodePressure => node::explain(evidence),
+        Rule::ErrorRate | Rule::Latency | Rule::CpuHigh | Rule::MemoryHigh | Rule::PodCapacity => {
+            measured::explain(evidence)
+        }
         // What a graph shows was explained where it was found.
         _ => unknown(evidence),
     };

@@ -5,7 +5,8 @@ use api::shared::CauseClass;
 use super::{Conclusion, Evidence, cause};
 
 pub(super) fn explain(evidence: &Evidence) -> Conclusion {
-    let statement = evidence.symptom.message.trim_end_matches('.').to_owned();
+    let said = evidence.symptom.message.trim_end_matches('.');
+    let statement = said.strip_prefix("node ").map_or_else(|| said.to_owned(), |rest| format!("Node {rest}"));
     let path = Some("status.conditions".to_owned());
     let cause = cause(evidence, CauseClass::NodeFault, path, Some(evidence.symptom.value.clone()), statement, 0.9);
     let recommendations = vec![format!(

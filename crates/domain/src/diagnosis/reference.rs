@@ -21,6 +21,11 @@ impl Missing {
     pub(super) fn is(&self, kind: &str, name: &str) -> bool {
         self.kind == kind && self.name == name
     }
+
+    /// Kind and name, where the message has both.
+    pub(super) fn object(self) -> Option<(&'static str, String)> {
+        (!self.name.is_empty()).then_some((self.kind, self.name))
+    }
 }
 
 /// Reads the kubelet's and the scheduler's ways to say that something is missing.

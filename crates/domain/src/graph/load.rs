@@ -7,7 +7,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, PodTemplateSpec, Secret, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::de::DeserializeOwned;
@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::optional::HELM_RECORD;
 use super::query::{controller, reference};
-use super::{Graph, Keyed, Member, Surroundings, Touch, Workload};
+use super::{Graph, Keyed, Leaving, Member, Surroundings, Touch, Workload};
+use crate::detection::EventNote;
 
 /// An object that could not be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -60,6 +61,13 @@ impl Graph {
                     self.services.push(service);
                 }
             }
+            "Ingress" => {
+                let ingress: Arc<Ingress> = Arc::new(read(object)?);
+                around.ingresses.entry(place.unwrap_or(&self.namespace).to_owned()).or_default().push(ingress.clone());
+                if here {
+                    self.ingresses.push(ingress);
+                }
+            }
             "NetworkPolicy" => {
                 let policy: Arc<NetworkPolicy> = Arc::new(read(object)?);
                 around.policies.entry(place.unwrap_or(&self.namespace).to_owned()).or_default().push(policy.clone());
@@ -69,8 +77,9 @@ impl Graph {
             }
             "Namespace" => {
                 let found: Namespace = read(object)?;
-                let labels = found.metadata.labels.unwrap_or_default();
-                around.namespaces.insert(found.metadata.name.unwrap_or_default(), labels);
+                let name = found.metadata.name.clone().unwrap_or_default();
+                around.leaving.extend(Leaving::of(&found).map(|leaving| (name.clone(), leaving)));
+                around.namespaces.insert(name, found.metadata.labels.unwrap_or_default());
             }
             // They belong to no namespace, or say what another one permits: every namespace has them.
             "ReferenceGrant" => self.others.push(Arc::new(object.clone())),
@@ -81,6 +90,8 @@ impl Graph {
                 let found: PriorityClass = read(object)?;
                 around.priority_classes.extend(found.metadata.name);
             }
+            "ClusterRole" => around.cluster_roles.push(Arc::new(read(object)?)),
+            "ClusterRoleBinding" => around.cluster_role_bindings.push(Arc::new(read(object)?)),
             "ValidatingWebhookConfiguration" => around.validating.push(Arc::new(read(object)?)),
             "MutatingWebhookConfiguration" => around.mutating.push(Arc::new(read(object)?)),
             _ if here => self.add_here(kind, object)?,
@@ -93,8 +104,6 @@ impl Graph {
         match kind {
             "Deployment" => self.workloads.push(of_deployment(read(object)?)),
             "StatefulSet" => self.workloads.push(of_stateful_set(read(object)?)),
-            "ClusterRole" => around.cluster_roles.push(Arc::new(read(object)?)),
-            "ClusterRoleBinding" => around.cluster_role_bindings.push(Arc::new(read(object)?)),
             "DaemonSet" => self.workloads.push(of_daemon_set(read(object)?)),
             "ReplicaSet" => {
                 let set: ReplicaSet = read(object)?;
@@ -116,7 +125,6 @@ impl Graph {
                 self.cron_jobs.push(Arc::new(job));
             }
             "EndpointSlice" => self.slices.push(Arc::new(read(object)?)),
-            "Ingress" => self.ingresses.push(Arc::new(read(object)?)),
             "ConfigMap" => {
                 let map: ConfigMap = read(object)?;
                 let keys =
@@ -156,10 +164,17 @@ impl Graph {
                 let account: ServiceAccount = read(object)?;
                 self.accounts.extend(account.metadata.name);
             }
+            "Event" => {
+                let about = object.pointer("/involvedObject/kind").and_then(Value::as_str);
+                let claim = about == Some("PersistentVolumeClaim");
+                self.notes.extend(EventNote::of(&read(object)?).filter(|_| claim).map(Arc::new));
+            }
             "PersistentVolumeClaim" => self.claims.push(Arc::new(read(object)?)),
             "HorizontalPodAutoscaler" => self.autoscalers.push(Arc::new(read(object)?)),
             "PodDisruptionBudget" => self.budgets.push(Arc::new(read(object)?)),
             "ResourceQuota" => self.quotas.push(Arc::new(read(object)?)),
+            "Role" => self.roles.push(Arc::new(read(object)?)),
+            "RoleBinding" => self.role_bindings.push(Arc::new(read(object)?)),
             "LimitRange" => self.limits.push(Arc::new(read(object)?)),
             _ => self.others.push(Arc::new(object.clone())),
         }
@@ -169,6 +184,7 @@ impl Graph {
     fn add_pod(&mut self, pod: Pod) {
         let object = reference("v1", "Pod", &pod.metadata);
         let status = pod.status.unwrap_or_default();
+        let (judged, started) = super::progress(&status);
         let ended = super::ended(&pod.spec.clone().unwrap_or_default(), &status);
         let ready = status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
         let spec = Arc::new(pod.spec.unwrap_or_default());
@@ -184,11 +200,12 @@ impl Graph {
         }
         self.pods.push(Member {
             workload: object.clone(),
-            "Role" => self.roles.push(Arc::new(read(object)?)),
-            "RoleBinding" => self.role_bindings.push(Arc::new(read(object)?)),
             object,
             labels: Arc::new(labels),
             node: spec.node_name.clone(),
+            made: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            judged,
+            started,
             ready,
             terminating: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
             finalizers: pod.metadata.finalizers.clone().unwrap_or_default(),

@@ -8,8 +8,9 @@
 mod load;
 mod optional;
 mod query;
-pub mod rules;
 mod rights;
+pub mod rules;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,26 +22,27 @@ use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
-    ContainerStatus, LimitRange, PersistentVolume, PersistentVolumeClaim, PodSpec, PodStatus, ResourceQuota, Service,
+    ContainerStatus, LimitRange, Namespace, PersistentVolume, PersistentVolumeClaim, PodSpec, PodStatus, ResourceQuota, Service,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::detection::Rule;
+use crate::detection::{EventNote, Rule};
 use crate::diagnosis::NodeRoom;
 
 pub use load::{LoadError, of_cron_job, of_daemon_set, of_deployment, of_job, of_pod, of_replica_set, of_stateful_set};
 pub use optional::{HELM_RECORD, OPTIONAL, OptionalKind, trim};
 pub use query::{controller, nearest, same, selects};
+pub use rights::Grant;
 
 /// Kinds beside workloads, pods and nodes that a finding may be about.
 pub const KINDS: &[&str] = &[
-pub use rights::Grant;
+    "Namespace",
     "Service",
     "Ingress",
     "NetworkPolicy",
@@ -51,6 +53,7 @@ pub use rights::Grant;
     "PodDisruptionBudget",
     "ResourceQuota",
     "CronJob",
+    "RoleBinding",
     "Gateway",
     "HTTPRoute",
     "GRPCRoute",
@@ -106,6 +109,14 @@ pub struct Graph {
     pub jobs: Vec<Arc<Job>>,
     /// CronJobs.
     pub cron_jobs: Vec<Arc<CronJob>>,
+    /// Warning events about PersistentVolumeClaims.
+    pub notes: Vec<Arc<EventNote>>,
+    /// Workloads and accounts that are being deleted: since when, and what keeps them.
+    pub leaving: Vec<(ObjectRef, Timestamp, Vec<String>)>,
+    /// Roles.
+    pub roles: Vec<Arc<Role>>,
+    /// RoleBindings.
+    pub role_bindings: Vec<Arc<RoleBinding>>,
     /// Objects of kinds that a cluster may have or not, such as those of the Gateway API, as plain JSON.
     pub others: Vec<Arc<serde_json::Value>>,
     /// What the namespace shares with others.
@@ -119,16 +130,18 @@ pub struct Graph {
 pub struct Surroundings {
     /// Namespaces with their labels.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    /// Namespaces that are being deleted.
+    pub leaving: BTreeMap<String, Leaving>,
+    /// Schedulers that have given a pod its node.
+    pub schedulers: BTreeSet<String>,
     /// Services of all namespaces, by namespace and name.
     pub services: BTreeMap<(String, String), Arc<Service>>,
     /// NetworkPolicies of all namespaces, by namespace.
     pub policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>>,
+    /// Ingresses of all namespaces, by namespace.
+    pub ingresses: BTreeMap<String, Vec<Arc<Ingress>>>,
     /// Nodes, with what is taken of each.
     pub nodes: Vec<NodeRoom>,
-    /// Roles.
-    pub roles: Vec<Arc<Role>>,
-    /// RoleBindings.
-    pub role_bindings: Vec<Arc<RoleBinding>>,
     /// StorageClasses.
     pub storage_classes: Vec<Arc<StorageClass>>,
     /// PersistentVolumes.
@@ -137,6 +150,10 @@ pub struct Surroundings {
     pub ingress_classes: Vec<Arc<IngressClass>>,
     /// Names of PriorityClasses.
     pub priority_classes: BTreeSet<String>,
+    /// ClusterRoles.
+    pub cluster_roles: Vec<Arc<ClusterRole>>,
+    /// ClusterRoleBindings.
+    pub cluster_role_bindings: Vec<Arc<ClusterRoleBinding>>,
     /// Validating webhooks.
     pub validating: Vec<Arc<ValidatingWebhookConfiguration>>,
     /// Mutating webhooks.
@@ -166,10 +183,6 @@ pub struct Workload {
     pub paused: bool,
     /// `serviceName` of a StatefulSet.
     pub service_name: Option<String>,
-    /// ClusterRoles.
-    pub cluster_roles: Vec<Arc<ClusterRole>>,
-    /// ClusterRoleBindings.
-    pub cluster_role_bindings: Vec<Arc<ClusterRoleBinding>>,
     /// Names of the claim templates of a StatefulSet, which are no volumes of the pod spec.
     pub claim_templates: BTreeSet<String>,
     /// `maxUnavailable` and `maxSurge` of a rolling update.
@@ -191,6 +204,12 @@ pub struct Member {
     pub workload: ObjectRef,
     /// Its node.
     pub node: Option<String>,
+    /// When it was made.
+    pub made: Option<Timestamp>,
+    /// Whether a scheduler has said something about it.
+    pub judged: bool,
+    /// Whether a kubelet has taken it.
+    pub started: bool,
     /// Whether it is ready.
     pub ready: bool,
     /// Since when somebody deletes it.
@@ -231,6 +250,36 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// DNS names that it is for.
     pub names: Vec<String>,
+}
+
+/// A namespace that is being deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Since when.
+    pub since: Timestamp,
+    /// Its UID.
+    pub uid: Option<String>,
+    /// What its controller says keeps it: types of its conditions that hold, with their messages.
+    pub said: Vec<(String, String)>,
+}
+
+impl Leaving {
+    /// Reads a namespace; none when it stays.
+    pub fn of(namespace: &Namespace) -> Option<Self> {
+        let since = namespace.metadata.deletion_timestamp.as_ref()?.0;
+        let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let said = conditions
+            .filter(|condition| condition.status == "True")
+            .map(|condition| (condition.type_.clone(), condition.message.clone().unwrap_or_default()))
+            .collect();
+        Some(Self { since, uid: namespace.metadata.uid.clone(), said })
+    }
+}
+
+/// Whether a scheduler has said something about a pod, and whether a kubelet has taken it.
+pub fn progress(status: &PodStatus) -> (bool, bool) {
+    let judged = status.conditions.iter().flatten().any(|condition| condition.type_ == "PodScheduled");
+    (judged, status.start_time.is_some())
 }
 
 /// Containers of a pod that have ended well and are not started again.

@@ -51,7 +51,7 @@ fn twenty_healthy_changes_raise_nothing() {
         &view([pod("a", "r2").terminating().ended(1, 30, 137, "Error"), creating("b"), pod("c", "r2")]),
     );
     let brief: Node = node(&[("Ready", "Unknown", 0)]);
-    assert!((0..20).all(|s| evaluate_node(&brief, at(s)).symptoms.is_empty()), "6 a node is away for 19 s");
+    assert!((0..20).all(|s| evaluate_node(&brief, None, at(s)).symptoms.is_empty()), "6 a node is away for 19 s");
     let back = pod("a", "r2").set(
         "/status/conditions/1",
         json!({"type": "Ready", "status": "False", "lastTransitionTime": at(0).to_string()}),

@@ -222,11 +222,11 @@ fn pods_that_are_refused_and_rollouts_that_stand_still() {
 #[test]
 fn nodes() {
     let rules = |node: &k8s_openapi::api::core::v1::Node, second| -> Vec<Rule> {
-        evaluate_node(node, at(second)).symptoms.iter().map(|s| s.rule).collect()
+        evaluate_node(node, None, at(second)).symptoms.iter().map(|s| s.rule).collect()
     };
     for status in ["False", "Unknown"] {
         let down = node(&[("Ready", status, 100)]);
-        assert_eq!((rules(&down, 119), evaluate_node(&down, at(119)).next_look), (vec![], Some(at(120))));
+        assert_eq!((rules(&down, 119), evaluate_node(&down, None, at(119)).next_look), (vec![], Some(at(120))));
         assert_eq!(rules(&down, 120), [Rule::NodeNotReady]);
     }
     let mut cordoned = node(&[("Ready", "False", 100)]);
@@ -234,8 +234,16 @@ fn nodes() {
     assert_eq!((rules(&cordoned, 399), rules(&cordoned, 400)), (vec![], vec![Rule::NodeNotReady]));
     let full = node(&[("Ready", "True", 0), ("DiskPressure", "True", 100)]);
     assert_eq!((rules(&full, 119), rules(&full, 120)), (vec![], vec![Rule::NodePressure]));
-    assert_eq!(evaluate_node(&full, at(120)).symptoms[0].signal, SignalType::DiskPressure);
-    assert!(evaluate_node(&node(&[("Ready", "True", 0)]), at(500)).healthy);
+    assert_eq!(evaluate_node(&full, None, at(120)).symptoms[0].signal, SignalType::DiskPressure);
+    assert!(evaluate_node(&node(&[("Ready", "True", 0)]), None, at(500)).healthy);
+    // A new node takes its time, unless it was seen ready: the time in a condition may be old.
+    let mut young = node(&[("Ready", "False", 101)]);
+    young.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(100)));
+    let of = |fell: Option<i64>, second| !evaluate_node(&young, fell.map(at), at(second)).symptoms.is_empty();
+    assert!(!of(None, 219) && of(None, 221));
+    assert!(!of(Some(130), 149) && of(Some(130), 150));
+    let broken = node(&[("Ready", "True", 0), ("ReadonlyFilesystem", "True", 100), ("EtcdIsVoter", "True", 0)]);
+    assert_eq!((rules(&broken, 119), rules(&broken, 120)), (vec![], vec![Rule::NodePressure]));
     // Its pods have no voice of their own while it is away.
     assert_eq!(fired(&view([pod("p", "r2").not_ready_since(10).on_lost_node()]), 500), []);
 }

@@ -7,10 +7,13 @@ use k8s_openapi::api::core::v1::{
     TopologySpreadConstraint,
 };
 
-use crate::diagnosis::{NodeRoom, amount, requests};
+use super::obstacle::{Obstacle, TROUBLE};
+use crate::diagnosis::{NodeRoom, requests};
 use crate::graph::selects;
 
 type Labels = BTreeMap<String, String>;
+/// The taint of a cordoned node.
+const CORDON: &str = "node.kubernetes.io/unschedulable";
 
 /// A pod that has a node, in the namespace of the one that wants one.
 #[derive(Clone, Debug)]
@@ -34,79 +37,8 @@ pub(crate) struct World<'a> {
     pub(crate) pods: Vec<Placed<'a>>,
     /// Volumes of the pod's claims that are on certain nodes only: claim, volume, where.
     pub(crate) volumes: Vec<(String, String, &'a NodeSelector)>,
-}
-
-/// What keeps a pod from a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Obstacle {
-    /// The node takes nobody.
-    Cordoned,
-    /// A taint that the pod does not tolerate.
-    Taint { key: String, value: String, effect: String },
-    /// A label of the nodeSelector that the node does not have.
-    Selector { key: String, value: String, has: Option<String> },
-    /// No term of the node affinity holds; what the nearest one asks for.
-    Affinity { asks: String, key: String },
-    /// Not enough of a resource; in thousandths.
-    Short { resource: String, wished: i128, free: i128, of: i128 },
-    /// A port of the node is taken.
-    Port { port: i32, by: String, path: String },
-    /// A pod is there that this one must not be beside.
-    Apart { by: String, key: String, asks: String, index: usize },
-    /// No pod is there that this one must be beside.
-    Beside { key: String, asks: String, index: usize },
-    /// One domain would have too many.
-    Spread { key: String, skew: i32, index: usize },
-    /// A volume is elsewhere.
-    Volume { claim: String, volume: String, asks: String },
-}
-
-impl Obstacle {
-    /// The obstacle in words, as part of what a node says.
-    pub(super) fn words(&self) -> String {
-        match self {
-            Self::Cordoned => "cordoned".into(),
-            Self::Taint { key, value, effect } => format!("taint {}", taint(key, value, effect)),
-            Self::Selector { key, value, has: None } => format!("no label {key}={value}"),
-            Self::Selector { key, value, has: Some(has) } => format!("no label {key}={value} but {key}={has}"),
-            Self::Affinity { asks, .. } => format!("does not match nodeAffinity {asks}"),
-            Self::Short { resource, of: 0, .. } => format!("no {resource} at all"),
-            Self::Short { resource, wished, free, of } => format!(
-                "{resource} {} requested, {} free of {}",
-                amount::show(resource, *wished),
-                amount::show(resource, *free),
-                amount::show(resource, *of)
-            ),
-            Self::Port { port, by, .. } => format!("hostPort {port} taken by pod {by}"),
-            Self::Apart { by, key, .. } => format!("pod {by} in the same {key}, which podAntiAffinity forbids"),
-            Self::Beside { key, asks, .. } => format!("no pod with {asks} in its {key}, which podAffinity asks for"),
-            Self::Spread { key, skew, .. } => format!("one more in its {key} exceeds maxSkew {skew}"),
-            Self::Volume { claim, asks, .. } => format!("volume of claim {claim} only where {asks}"),
-        }
-    }
-
-    /// The single change that takes it away, as the end of "it fits node with …".
-    pub(super) fn change(&self) -> Option<String> {
-        Some(match self {
-            Self::Cordoned => "the node uncordoned".into(),
-            Self::Taint { key, value, effect } => format!("a toleration for {}", taint(key, value, effect)),
-            Self::Selector { key, value, .. } => format!("the label {key}={value} on the node"),
-            Self::Affinity { asks, .. } => format!("another nodeAffinity than {asks}"),
-            Self::Short { of: 0, resource, .. } => format!("no {resource} requested"),
-            Self::Short { resource, wished, free, .. } => {
-                format!("{} less {resource}", amount::show(resource, wished - free))
-            }
-            Self::Port { port, .. } => format!("another hostPort than {port}"),
-            Self::Apart { .. } => "a podAntiAffinity that is only preferred".into(),
-            Self::Beside { asks, .. } => format!("a pod with {asks} there"),
-            Self::Spread { .. } => "whenUnsatisfiable ScheduleAnyway".into(),
-            Self::Volume { .. } => return None,
-        })
-    }
-}
-
-fn taint(key: &str, value: &str, effect: &str) -> String {
-    if value.is_empty() { format!("{key}:{effect}") } else { format!("{key}={value}:{effect}") }
+    /// Claims of the pod that one pod may use at a time, and the pod that does.
+    pub(crate) single: Vec<(String, String)>,
 }
 
 /// One node, and all that keeps the pod away.
@@ -203,7 +135,8 @@ fn wanted_labels(term: &PodAffinityTerm) -> String {
     equal.chain(more).collect::<Vec<_>>().join(" and ")
 }
 
-fn host_ports(spec: &PodSpec) -> impl Iterator<Item = (i32, &str, &str, String)> {
+/// Ports of the node that a pod wants: number, protocol, address, path in the spec.
+pub fn host_ports(spec: &PodSpec) -> impl Iterator<Item = (i32, &str, &str, String)> {
     spec.containers.iter().enumerate().flat_map(|(at, container)| {
         container.ports.iter().flatten().enumerate().filter_map(move |(number, port)| {
             let host = port.host_port.filter(|p| *p > 0)?;
@@ -234,6 +167,8 @@ struct Domains {
     spread: Vec<Option<(BTreeMap<String, i32>, i32)>>,
     /// Host ports by node.
     ports: BTreeMap<(String, i32), String>,
+    /// Pods whose own required anti-affinity forbids this one: key and value of the place, the pod, what it asks.
+    unwanted: Vec<(String, String, String, String)>,
 }
 
 fn terms(spec: &PodSpec) -> (&[PodAffinityTerm], &[PodAffinityTerm]) {
@@ -262,7 +197,12 @@ impl Domains {
                 .then(|| there.iter().filter_map(|pod| value(pod, &term.topology_key)).collect())
         });
         let spread = spec.topology_spread_constraints.iter().flatten().map(|constraint| {
-            if constraint.when_unsatisfiable != "DoNotSchedule" || constraint.match_label_keys.is_some() {
+            if constraint.when_unsatisfiable != "DoNotSchedule" {
+                return None;
+            }
+            let keys = constraint.match_label_keys.as_deref().unwrap_or_default();
+            // Of these the pods that have the same value as this one count.
+            if keys.iter().any(|key| !labels.contains_key(key)) {
                 return None;
             }
             let mut counts: BTreeMap<String, i32> = world
@@ -271,8 +211,10 @@ impl Domains {
                 .filter(|node| eligible(spec, node))
                 .filter_map(|node| Some((node.labels.get(&constraint.topology_key)?.clone(), 0)))
                 .collect();
-            let counted =
-                |pod: &&Placed<'_>| constraint.label_selector.as_ref().is_some_and(|s| selects(s, pod.labels));
+            let counted = |pod: &&Placed<'_>| {
+                constraint.label_selector.as_ref().is_some_and(|s| selects(s, pod.labels))
+                    && keys.iter().all(|key| pod.labels.get(key) == labels.get(key))
+            };
             for pod in world.pods.iter().filter(counted) {
                 if let Some(count) = value(pod, &constraint.topology_key).and_then(|value| counts.get_mut(&value)) {
                     *count += 1;
@@ -290,7 +232,16 @@ impl Domains {
                 }
             }
         }
-        Self { apart, beside, spread, ports }
+        let mut unwanted = Vec::new();
+        for pod in &world.pods {
+            let theirs = pod.spec.map(|spec| terms(spec).1).unwrap_or_default();
+            for term in theirs.iter().filter(|term| own_namespace(term) && selected(term, labels)) {
+                if let Some(value) = value(pod, &term.topology_key) {
+                    unwanted.push((term.topology_key.clone(), value, pod.name.to_owned(), wanted_labels(term)));
+                }
+            }
+        }
+        Self { apart, beside, spread, ports, unwanted }
     }
 }
 
@@ -313,7 +264,9 @@ fn obstacles(
     domains: &Domains,
 ) -> Vec<Obstacle> {
     let mut found = Vec::new();
-    if node.cordoned {
+    let tolerations = spec.tolerations.as_deref().unwrap_or_default();
+    let cordon = Taint { key: CORDON.to_owned(), effect: "NoSchedule".to_owned(), ..Taint::default() };
+    if node.cordoned && !tolerates(&cordon, tolerations) {
         found.push(Obstacle::Cordoned);
     }
     for (key, value) in spec.node_selector.iter().flatten() {
@@ -325,11 +278,11 @@ fn obstacles(
     if let Some((asks, key)) = required(spec).and_then(|selector| nearest_term(selector, node)) {
         found.push(Obstacle::Affinity { asks, key });
     }
-    let tolerations = spec.tolerations.as_deref().unwrap_or_default();
-    let cordon = "node.kubernetes.io/unschedulable";
     for taint in node.taints.iter().filter(|t| t.effect != "PreferNoSchedule" && !tolerates(t, tolerations)) {
-        // The taint of a cordon is the cordon.
-        if !(node.cordoned && taint.key == cordon) {
+        // One trouble of a node shows in several taints, and the taint of a cordon is the cordon.
+        let again = taint.key.starts_with(TROUBLE)
+            && found.iter().any(|known| matches!(known, Obstacle::Taint { key, .. } if key.starts_with(TROUBLE)));
+        if !(again || node.cordoned && taint.key == CORDON) {
             let value = taint.value.clone().unwrap_or_default();
             found.push(Obstacle::Taint { key: taint.key.clone(), value, effect: taint.effect.clone() });
         }
@@ -347,11 +300,12 @@ fn obstacles(
         found.push(Obstacle::Short { resource: "pods".into(), wished: 1000, free: 0, of: *of });
     }
     for (port, _, _, path) in host_ports(spec) {
-        if let Some(by) = domains.ports.get(&(node.name.clone(), port)) {
+        if let Some(by) = domains.ports.get(&(node.name.clone(), port)).or_else(|| node.ports.get(&port)) {
             found.push(Obstacle::Port { port, by: by.clone(), path });
         }
     }
     of_pods(spec, node, domains, &mut found);
+    found.extend(world.single.iter().map(|(claim, by)| Obstacle::Single { claim: claim.clone(), by: by.clone() }));
     for (claim, volume, selector) in &world.volumes {
         if let Some((asks, _)) = nearest_term(selector, node) {
             found.push(Obstacle::Volume { claim: claim.clone(), volume: volume.clone(), asks });
@@ -373,6 +327,13 @@ fn of_pods(spec: &PodSpec, node: &NodeRoom, domains: &Domains, found: &mut Vec<O
         let Some(there) = there else { continue };
         if node.labels.get(&term.topology_key).is_none_or(|value| !there.contains(value)) {
             found.push(Obstacle::Beside { key: term.topology_key.clone(), asks: wanted_labels(term), index });
+        }
+    }
+    // Pods that are not wanted beside one of their own are told as such already.
+    for (key, value, by, asks) in domains.unwanted.iter().take_while(|_| apart.is_empty()) {
+        if node.labels.get(key) == Some(value) {
+            found.push(Obstacle::Unwanted { by: by.clone(), key: key.clone(), asks: asks.clone() });
+            break;
         }
     }
     let constraints: &[TopologySpreadConstraint] = spec.topology_spread_constraints.as_deref().unwrap_or_default();

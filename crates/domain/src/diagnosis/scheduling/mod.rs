@@ -3,10 +3,15 @@
 //! What lives here: the conclusion for a symptom. Whether a pod fits a node is in `fit`, what that means in `place`. The same is asked for a symptom, with what is
 //! known of its workload, and for a whole namespace (`graph::rules`), where the other pods are known too.
 
+mod closest;
 mod fit;
+mod obstacle;
 mod place;
+mod preempt;
 mod room;
+mod said;
 
+pub use fit::host_ports;
 pub(crate) use fit::{Placed, World};
 pub(crate) use place::{Wanted, place};
 
@@ -19,11 +24,13 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::reference::{of_missing, read};
 use super::{ClaimFact, Conclusion, Evidence, amount, cause, fact, observed};
-use crate::detection::{PodView, Rule};
+use crate::detection::{PodView, Rule, refused_by_node};
 use crate::graph::{Finding, nearest};
 use fit::judge;
 use place::per_node;
 
+/// What happened to a node so long before a pod was made is no news for it.
+const LATELY: SignedDuration = SignedDuration::from_hours(1);
 /// The first pods of a revision are made this soon after it.
 const TOGETHER: SignedDuration = SignedDuration::from_secs(10);
 
@@ -66,10 +73,20 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if let Some(missing) = read(&evidence.symptom.value) {
         return of_missing(evidence, &missing);
     }
+    if evidence.pod().is_some_and(|pod| refused_by_node(pod).is_some()) {
+        return said::rejected(evidence);
+    }
     let said = evidence.symptom.value.to_ascii_lowercase();
     let about_volumes = said.contains("persistentvolumeclaim") || said.contains("persistent volume");
-    if about_volumes && let Some(claim) = evidence.claims.iter().find(|c| c.phase.as_deref() != Some("Bound")) {
-        return of_claim(evidence, claim);
+    if about_volumes {
+        let leaving =
+            |s: &&Finding| s.cause.class == CauseClass::DeletionBlocked && s.about.kind == "PersistentVolumeClaim";
+        if let Some(found) = evidence.suspects.iter().find(leaving).filter(|_| said.contains("being deleted")) {
+            return of_finding(evidence, found);
+        }
+        if let Some(claim) = evidence.claims.iter().find(|c| c.phase.as_deref() != Some("Bound")) {
+            return of_claim(evidence, claim);
+        }
     }
     let own = |s: &&Finding| s.rule == Rule::Unschedulable && s.about.name == evidence.view.workload.name;
     let known = evidence.suspects.iter().find(own);
@@ -78,8 +95,11 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
         return of_finding(evidence, found);
     }
     let Some((spec, prefix)) = evidence.spec() else {
-        return of_message(evidence);
+        return said::explain(evidence);
     };
+    // Only the pod itself says which node a DaemonSet made it for.
+    let own_spec = evidence.pod().and_then(PodView::spec).filter(|_| evidence.view.workload.kind == "DaemonSet");
+    let spec = own_spec.unwrap_or(spec);
     let own = evidence.pod().and_then(|pod| pod.pod.metadata.labels.clone()).unwrap_or_default();
     let none = BTreeMap::new();
     let placed = evidence.view.live_pods().filter_map(|view| {
@@ -91,13 +111,21 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
             spec,
         })
     });
-    let world = World { nodes: evidence.nodes.iter().collect(), pods: placed.collect(), volumes: Vec::new() };
+    let world = World { nodes: evidence.nodes.iter().collect(), pods: placed.collect(), ..World::default() };
     let who = evidence.who();
-    let Some(found) = place(&Wanted { who: &who, prefix, spec, labels: &own }, &world) else {
+    let made = evidence.pod().and_then(|pod| pod.pod.metadata.creation_timestamp.as_ref()).map(|time| time.0);
+    let rolled = evidence.revision().and_then(|revision| revision.created);
+    let lately =
+        made.and_then(|made| made.checked_sub(LATELY).ok()).map(|least| rolled.map_or(least, |r| r.max(least)));
+    let wanted = Wanted { who: &who, prefix, spec, labels: &own, rolled, lately };
+    if let Some((cause, advice)) = preempt::preempted(evidence, &world, &wanted) {
+        return Conclusion { cause, candidates: Vec::new(), recommendations: vec![advice], log_lines: Vec::new() };
+    }
+    let Some(found) = place(&wanted, &world) else {
         if let Some(found) = known {
             return of_finding(evidence, found);
         }
-        let mut other = of_message(evidence);
+        let mut other = said::explain(evidence);
         if !world.nodes.is_empty() {
             let verdicts = judge(spec, &own, &world);
             let _ = write!(other.cause.statement, " ({})", per_node(&verdicts));
@@ -129,7 +157,7 @@ fn driven_away(evidence: &Evidence, node: &str) -> bool {
 /// Whether a finding speaks of what the evidence of one workload does not show.
 fn beyond(found: &Finding) -> bool {
     let path = found.cause.path.as_deref().unwrap_or_default();
-    ["podAffinity", "podAntiAffinity", "topologySpread", "hostPort"].iter().any(|part| path.contains(part))
+    ["podAffinity", "podAntiAffinity", "topologySpread", "hostPort", "nodeName"].iter().any(|part| path.contains(part))
         || found.cause.class == CauseClass::StorageUnavailable
 }
 
@@ -142,19 +170,6 @@ fn of_finding(evidence: &Evidence, found: &Finding) -> Conclusion {
         cause,
         candidates: found.candidates.clone(),
         recommendations: found.recommendations.clone(),
-        log_lines: Vec::new(),
-    }
-}
-
-fn of_message(evidence: &Evidence) -> Conclusion {
-    let statement = format!("Pods of {} fit no node: {}", evidence.who(), evidence.symptom.value.trim_end_matches('.'));
-    let insufficient = evidence.symptom.value.contains("Insufficient");
-    let class = if insufficient { CauseClass::InsufficientResources } else { CauseClass::UnsatisfiableConstraints };
-    let cause = cause(evidence, class, None, None, statement, 0.6);
-    Conclusion {
-        cause,
-        candidates: Vec::new(),
-        recommendations: vec!["Compare the pod's affinity, spread and tolerations with the nodes.".into()],
         log_lines: Vec::new(),
     }
 }

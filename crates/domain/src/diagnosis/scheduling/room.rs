@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use api::shared::CauseClass;
 
-use super::fit::{Obstacle, Verdict};
+use super::fit::Verdict;
+use super::obstacle::Obstacle;
 use super::place::{Placement, Wanted, per_node};
 use super::{of_container, requests};
 use crate::diagnosis::{amount, ruled_out};
+use crate::graph::nearest;
 
 /// What is short on every node that the constraints leave.
 pub(super) fn by_resource(wanted: &Wanted<'_>, verdicts: &[Verdict<'_>]) -> Option<Placement> {
@@ -66,15 +68,21 @@ pub(super) fn of_resource(
     let offers = |v: &Verdict<'_>| v.node.allocatable.get(resource).copied().unwrap_or_default();
     let nowhere = verdicts.iter().all(|v| offers(v) == 0);
     let amount = amount::show(resource, total);
+    // A resource that only some nodes have has a name that is easily misspelt.
+    let offered = verdicts.iter().flat_map(|v| v.node.allocatable.keys()).map(String::as_str);
+    let near = nearest(resource, offered).filter(|_| nowhere);
+    let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     let statement = if nowhere {
-        format!("Pods of {who} request {amount} {resource}, and no node offers any {resource} ({per_node})")
+        format!("Pods of {who} request {amount} {resource}, and no node offers any {resource} ({per_node}){hint}")
     } else {
         format!(
             "Pods of {who} request {amount} {resource}, and no node has that much free: insufficient {resource} ({per_node})"
         )
     };
     let largest = verdicts.iter().map(offers).max().unwrap_or_default();
-    let advice = if nowhere {
+    let advice = if let Some(near) = near {
+        format!("Request {near} instead of {resource}.")
+    } else if nowhere {
         format!("Take {resource} out of the requests, or add a node that offers it.")
     } else if largest < total {
         format!(

@@ -276,7 +276,7 @@ fn a_pod_that_fits_no_node_is_told_with_the_numbers_of_each() {
     assert_eq!(cause.value.as_deref(), Some("3"));
     assert_eq!(
         cause.statement,
-        "Pods of Deployment web request 3 cpu, and no node has that much free: insufficient cpu (a: cpu 3 requested, 1500m free of 2; b: cpu 3 requested, 2500m free of 4; c: cpu 3 requested, 2 free of 2)"
+        "Pods of Deployment web request 3 cpu, and no node has that much free: insufficient cpu (a: cpu 3 requested, 1500m free of 2; b: cpu 3 requested, 2500m free of 4; c: cpu 3 requested, 2 free of 2); it fits node b with 500m less cpu"
     );
     let nodes: Vec<&str> =
         cause.proof.iter().filter(|p| p.object.kind == "Node").map(|p| p.object.name.as_str()).collect();

@@ -12,8 +12,8 @@ mod disruption;
 mod network;
 mod placement;
 mod reference;
-mod schedule;
 mod rights;
+mod schedule;
 mod secret;
 mod setting;
 mod shape;
@@ -34,8 +34,8 @@ type GraphRule = fn(&Graph, Timestamp, &mut Vec<Finding>);
 /// The rules, one line each.
 const RULES: &[GraphRule] = &[
     admission::demands,
-    admission::limits,
     admission::given,
+    admission::limits,
     admission::security,
     admission::surge,
     admission::webhooks,
@@ -43,18 +43,20 @@ const RULES: &[GraphRule] = &[
     deletion::objects,
     deletion::pods,
     disruption::budgets,
+    disruption::shared,
     disruption::volumes,
     network::findings,
+    placement::lost,
     placement::nowhere,
     placement::placement,
     placement::unheard,
     reference::missing,
     reference::pull_secrets,
     reference::sub_paths,
+    rights::bindings,
     schedule::jobs,
     schedule::lingering,
     schedule::schedules,
-    rights::bindings,
     secret::certificates,
     setting::environment,
     setting::names,
@@ -72,6 +74,11 @@ const RULES: &[GraphRule] = &[
 /// Everything that is wrong, the outages first. No two findings have the same object, rule and path.
 pub fn findings(graph: &Graph, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
+    // What is in a namespace that goes away goes with it.
+    if graph.cluster.leaving.contains_key(&graph.namespace) {
+        deletion::namespace(graph, now, &mut found);
+        return found;
+    }
     for rule in RULES {
         rule(graph, now, &mut found);
     }

@@ -1,12 +1,16 @@
 //! Objects that are being deleted and do not go.
 
+mod space;
 #[cfg(test)]
 mod tests;
+
+pub(super) use space::namespace;
 
 use std::collections::BTreeMap;
 
 use api::shared::{CauseClass, ObjectRef, Severity};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::shape::{self, ago, finding, proven, telling, who};
@@ -17,6 +21,8 @@ use crate::graph::{Finding, Graph, Member, Standing};
 
 /// A controller that has not done its part by then does not do it.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
+/// What has to take something down outside of the cluster needs longer.
+const OUTSIDE: SignedDuration = SignedDuration::from_secs(300);
 /// The same for what has to take away a whole application first.
 pub(super) const PATIENT: SignedDuration = SignedDuration::from_mins(20);
 /// Kinds of which a deletion takes a moment only.
@@ -34,11 +40,19 @@ pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
     let ingresses = graph.ingresses.iter().map(|object| &object.metadata);
     let schedules = graph.cron_jobs.iter().map(|object| &object.metadata);
     let scalers = graph.autoscalers.iter().map(|object| &object.metadata);
+    let jobs = graph.jobs.iter().map(|object| &object.metadata);
+    let policies = graph.policies.iter().map(|object| &object.metadata);
+    let budgets = graph.budgets.iter().map(|object| &object.metadata);
+    let quotas = graph.quotas.iter().map(|object| &object.metadata);
     let others = claims.chain(services).chain(ingresses).chain(schedules).chain(scalers);
+    let others = others.chain(jobs).chain(policies).chain(budgets).chain(quotas);
     let keyed = graph.config_maps.iter().chain(&graph.secrets).filter_map(|keyed| keyed.leaving.as_ref());
     let pods = pods.chain(keyed.map(|(since, _)| *since));
+    let workloads = graph.leaving.iter().map(|(_, since, _)| *since);
+    let space = graph.cluster.leaving.get(&graph.namespace).map(|leaving| leaving.since);
+    let pods = pods.chain(workloads).chain(space);
     for since in pods.chain(others.filter_map(|metadata| metadata.deletion_timestamp.as_ref().map(|time| time.0))) {
-        for after in [LONG, OVERDUE] {
+        for after in [LONG, OVERDUE, OUTSIDE] {
             since.checked_add(after).into_iter().for_each(&mut *at);
         }
     }
@@ -109,11 +123,32 @@ pub(super) fn objects(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         let object = reference("v1", "PersistentVolumeClaim", &claim.metadata);
         let by: Vec<&Member> = users.get(name(&claim.metadata)).cloned().unwrap_or_default();
         let only = claim.metadata.finalizers.iter().flatten().all(|finalizer| finalizer == IN_USE);
-        match by.iter().filter(|pod| pod.terminating.is_none() && only).min_by_key(|pod| &pod.object.name) {
+        // A pod that has no node yet does not use it, and never will.
+        let uses = |pod: &&&Member| pod.terminating.is_none() && only && pod.node.is_some();
+        match by.iter().filter(uses).min_by_key(|pod| &pod.object.name) {
             // It waits for the pod, as it should; but the next pod does not get it any more.
             Some(pod) => out.extend(in_use(&object, &claim.metadata, pod)),
+            // Pods that end as they should leave it in a moment.
+            None if only && by.iter().any(|pod| pod.terminating.is_some_and(|over| ago(over, now) <= LONG)) => {}
             None => out.extend(kept(&object, &claim.metadata, now)),
         }
+        if claim.metadata.deletion_timestamp.is_none() {
+            out.extend(volume_leaves(graph, claim, &by));
+        }
+    }
+    for (object, since, finalizers) in &graph.leaving {
+        out.extend(stays(object, *since, finalizers, now));
+    }
+    for policy in &graph.policies {
+        let object = reference("networking.k8s.io/v1", "NetworkPolicy", &policy.metadata);
+        out.extend(kept(&object, &policy.metadata, now));
+    }
+    for budget in &graph.budgets {
+        let object = reference("policy/v1", "PodDisruptionBudget", &budget.metadata);
+        out.extend(kept(&object, &budget.metadata, now));
+    }
+    for quota in &graph.quotas {
+        out.extend(kept(&reference("v1", "ResourceQuota", &quota.metadata), &quota.metadata, now));
     }
     for keyed in graph.config_maps.iter().chain(&graph.secrets) {
         if let Some((since, finalizers)) = &keyed.leaving {
@@ -188,6 +223,36 @@ fn in_use(object: &ObjectRef, metadata: &ObjectMeta, pod: &Member) -> Option<Fin
     })
 }
 
+/// The volume of a claim is being deleted: it goes with the claim, and so do the data.
+fn volume_leaves(graph: &Graph, claim: &PersistentVolumeClaim, by: &[&Member]) -> Option<Finding> {
+    let wanted = claim.spec.as_ref()?.volume_name.as_deref().filter(|name| !name.is_empty())?;
+    let volume = graph.cluster.volumes.iter().find(|volume| name(&volume.metadata) == wanted)?;
+    let since = volume.metadata.deletion_timestamp.as_ref()?.0;
+    let object = reference("v1", "PersistentVolume", &volume.metadata);
+    let about = reference("v1", "PersistentVolumeClaim", &claim.metadata);
+    let statement = format!(
+        "PersistentVolume {wanted} is being deleted (Terminating) while {} is bound to it: once the claim goes the volume is gone",
+        who(&about)
+    );
+    let cause = proven(
+        cause(&object, CauseClass::DeletionBlocked, "metadata.deletionTimestamp", &since.to_string(), statement, 0.9),
+        vec![
+            fact(&object, "metadata.deletionTimestamp", since.to_string(), "somebody deleted it then"),
+            fact(&about, "spec.volumeName", wanted, "this claim is bound to it"),
+        ],
+    );
+    let mut concerns: Vec<ObjectRef> = by.iter().map(|pod| pod.workload.clone()).collect();
+    concerns.dedup();
+    Some(Finding {
+        concerns,
+        recommendations: vec![
+            "Secure the data; a deletion cannot be taken back. Then create volume and claim anew.".into(),
+        ],
+        hold: 15,
+        ..finding(Rule::NextStart, Standing::Latent, Severity::High, &about, cause)
+    })
+}
+
 fn kept(object: &ObjectRef, metadata: &ObjectMeta, now: Timestamp) -> Option<Finding> {
     let since = metadata.deletion_timestamp.as_ref()?.0;
     stays(object, since, metadata.finalizers.as_deref().unwrap_or_default(), now)
@@ -196,7 +261,7 @@ fn kept(object: &ObjectRef, metadata: &ObjectMeta, now: Timestamp) -> Option<Fin
 fn stays(object: &ObjectRef, since: Timestamp, finalizers: &[String], now: Timestamp) -> Option<Finding> {
     // Deletion in the foreground waits for what belongs to the object, and that is told where it is stuck.
     let finalizer = finalizers.iter().find(|finalizer| *finalizer != "foregroundDeletion")?;
-    if ago(since, now) <= LONG {
+    if ago(since, now) <= patience(finalizer) {
         return None;
     }
     let statement = format!("{} is being deleted and does not go: finalizer {finalizer} is not removed", who(object));
@@ -213,6 +278,12 @@ fn stays(object: &ObjectRef, since: Timestamp, finalizers: &[String], now: Times
         hold: 1,
         ..finding(Rule::DeletionStuck, Standing::Outage, Severity::Medium, object, cause)
     })
+}
+
+/// How long a finalizer may stay.
+fn patience(finalizer: &str) -> SignedDuration {
+    let outside = ["load-balancer", "loadbalancer", "ingress.", "elbv2.", "networking.gke.io"];
+    if outside.iter().any(|word| finalizer.contains(word)) { OUTSIDE } else { LONG }
 }
 
 fn remedy(finalizer: &str) -> String {

@@ -18,7 +18,7 @@ use super::shape::{self, finding, proven, share, who};
 use super::{cause, fact, meant};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
-use crate::graph::{Finding, Graph, Standing, Workload, nearest, selects};
+use crate::graph::{Finding, Graph, Member, Standing, Workload, nearest, selects};
 
 /// Kinds of which a drain evicts pods, and which make new ones elsewhere.
 const EVICTED: [&str; 3] = ["Deployment", "StatefulSet", "ReplicaSet"];
@@ -241,5 +241,55 @@ pub(super) fn volumes(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                 ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &workload.object, cause)
             });
         }
+    }
+}
+
+/// Workloads that share a claim which can be used on one node only, and are on several.
+pub(super) fn shared(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    let known = shape::workloads(graph);
+    let mut users: BTreeMap<String, Vec<&Member>> = BTreeMap::new();
+    for pod in graph.pods.iter().filter(|pod| pod.node.is_some() && pod.terminating.is_none()) {
+        let workload = known.get(&(pod.workload.kind.as_str(), pod.workload.name.as_str())).copied();
+        for claim in shape::claims(workload, pod) {
+            users.entry(claim).or_default().push(pod);
+        }
+    }
+    for claim in &graph.claims {
+        let modes = claim.spec.as_ref().and_then(|spec| spec.access_modes.as_deref()).unwrap_or_default();
+        if modes.is_empty() || modes.iter().any(|mode| mode != "ReadWriteOnce") {
+            continue;
+        }
+        let pods = users.get(name(&claim.metadata)).map(Vec::as_slice).unwrap_or_default();
+        // The pod that waits is the one that came second.
+        let Some(waits) = pods.iter().filter(|pod| !pod.ready).max_by_key(|pod| (pod.made, &pod.object.name)) else {
+            continue;
+        };
+        let other = |pod: &&&Member| pod.workload != waits.workload && pod.node != waits.node;
+        let Some(holder) = pods.iter().filter(other).min_by_key(|pod| (!pod.ready, &pod.object.name)) else { continue };
+        let (node, there) = (waits.node.as_deref().unwrap_or_default(), holder.node.as_deref().unwrap_or_default());
+        let claim_name = name(&claim.metadata);
+        let statement = format!(
+            "{} on node {node} cannot mount claim {claim_name}: it is ReadWriteOnce, and {} uses it on node {there}",
+            who(&waits.workload),
+            who(&holder.workload)
+        );
+        let object = reference("v1", "PersistentVolumeClaim", &claim.metadata);
+        let cause = proven(
+            cause(&object, CauseClass::StorageUnavailable, "spec.accessModes", "ReadWriteOnce", statement, 0.9),
+            vec![
+                fact(&object, "spec.accessModes", modes.join(", "), "it can be in use on one node at a time"),
+                fact(&holder.object, "spec.nodeName", there, "this pod uses it here"),
+                fact(&waits.object, "spec.nodeName", node, "this one wants it there"),
+            ],
+        );
+        out.push(Finding {
+            concerns: vec![waits.workload.clone()],
+            words: vec!["Multi-Attach".into(), "already exclusively attached".into(), claim_name.to_owned()],
+            recommendations: vec![format!(
+                "Let both run on one node with podAffinity, use a claim that is ReadWriteMany, or give {} its own.",
+                who(&waits.workload)
+            )],
+            ..finding(Rule::Configuration, Standing::Suspect, Severity::Medium, &waits.workload, cause)
+        });
     }
 }

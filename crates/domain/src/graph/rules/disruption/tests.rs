@@ -127,3 +127,30 @@ fn a_volume_for_one_node_and_pods_on_two() {
         running("web", spec).replace("replicas: 1", "replicas: 1\n  strategy: {rollingUpdate: {maxSurge: 1}}");
     assert_eq!(world("ReadWriteOnce", &["n1", "n2"], &rolling).len(), 1);
 }
+
+#[test]
+fn two_workloads_on_two_nodes_and_one_claim() {
+    let pod = |name: &str, node: &str, ready: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{nodeName: {node}, containers: [{{name: a}}], volumes: [{{name: v, persistentVolumeClaim: {{claimName: data}}}}]}}\nstatus: {{conditions: [{{type: Ready, status: '{ready}'}}]}}\n"
+        )
+    };
+    let claim = |mode: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {{accessModes: [{mode}]}}\n"
+        )
+    };
+    let world = |mode: &str, node: &str, ready: &str| {
+        on(shared, &graph(&(pod("writer", "n1", "True") + &pod("report", node, ready) + &claim(mode))))
+    };
+    let found = world("ReadWriteOnce", "n2", "False");
+    assert_eq!(found.len(), 1);
+    is(&found[0], "PersistentVolumeClaim/data", "spec.accessModes", "ReadWriteOnce", Standing::Suspect);
+    says(
+        &found[0],
+        &["Pod report on node n2 cannot mount claim data: it is ReadWriteOnce, and Pod writer uses it on node n1"],
+    );
+    assert!(world("ReadWriteOnce", "n1", "False").is_empty());
+    assert!(world("ReadWriteOnce", "n2", "True").is_empty());
+    assert!(world("ReadWriteMany", "n2", "False").is_empty());
+}

@@ -31,8 +31,32 @@ fn volumes<'a>(graph: &'a Graph, pod: &Member) -> Vec<(String, String, &'a NodeS
     found.collect()
 }
 
+/// Claims of a pod that one pod may use at a time, and the pod that does.
+fn single(graph: &Graph, pod: &Member) -> Vec<(String, String)> {
+    let only = |wanted: &String| {
+        let claim = graph.claims.iter().find(|claim| name(&claim.metadata) == wanted);
+        let modes = claim.and_then(|claim| claim.spec.as_ref()?.access_modes.as_deref()).unwrap_or_default();
+        !modes.is_empty() && modes.iter().all(|mode| mode == "ReadWriteOncePod")
+    };
+    let wanted: Vec<String> = shape::claims(graph.workload(&pod.workload), pod).into_iter().filter(only).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let others = graph.pods.iter().filter(|other| other.object.name != pod.object.name && other.node.is_some());
+    others
+        .flat_map(|other| {
+            let theirs = shape::claims(graph.workload(&other.workload), other).into_iter();
+            theirs.filter(|claim| wanted.contains(claim)).map(|claim| (claim, other.object.name.clone()))
+        })
+        .collect()
+}
+
 /// Longer than any scheduler takes to say something about a pod.
 const UNHEARD: i64 = 30;
+/// Longer than a scheduler that is restarted, or has many pods to place, leaves one alone.
+const NOBODY: i64 = 60;
+/// A node that has just been taken out of the cluster still has pods for a moment.
+const GONE: i64 = 10;
 /// A gate is there for a while on purpose.
 const GATED: i64 = 60;
 /// Marks pods that wait in a queue until there is room for them.
@@ -47,6 +71,10 @@ pub(super) fn unheard(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         }
         let scheduler =
             pod.spec.scheduler_name.as_deref().filter(|name| !name.is_empty() && *name != "default-scheduler");
+        // One that gives pods their nodes is there, whatever it waits for now.
+        let scheduler = scheduler.filter(|name| !graph.cluster.schedulers.contains(*name));
+        let gated = pod.spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
+        let alone = scheduler_of(pod) == "default-scheduler" && !gated && !pod.judged && !waits_for_volume(graph, pod);
         let gate = pod.spec.scheduling_gates.iter().flatten().next().filter(|_| !pod.labels.contains_key(QUEUED));
         let (field, value, statement, hold, advice) = match (gate, scheduler) {
             (Some(gate), _) => (
@@ -66,6 +94,16 @@ pub(super) fn unheard(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
                 UNHEARD,
                 format!("Run scheduler {name}, or leave schedulerName at default-scheduler."),
             ),
+            (None, None) if alone => (
+                "schedulerName",
+                "default-scheduler".to_owned(),
+                format!(
+                    "Pods of {} have no node, and the default-scheduler has not looked at them: kube-scheduler does not run, or cannot reach the API server",
+                    who(&pod.workload)
+                ),
+                NOBODY,
+                "Look at the pods and logs of kube-scheduler, and at its lease in kube-system.".to_owned(),
+            ),
             (None, None) => continue,
         };
         if !told.insert((pod.workload.kind.as_str(), pod.workload.name.as_str())) {
@@ -76,7 +114,7 @@ pub(super) fn unheard(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         let root = proven(
             cause(&pod.workload, CauseClass::UnsatisfiableConstraints, &path, &value, statement, 0.85),
             vec![
-                fact(&pod.object, &format!("spec.{field}"), &value, "the default scheduler leaves such a pod alone"),
+                fact(&pod.object, &format!("spec.{field}"), &value, "this decides who gives it a node, and when"),
                 fact(&pod.object, "spec.nodeName", "(absent)", "it has no node"),
             ],
         );
@@ -87,6 +125,59 @@ pub(super) fn unheard(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
             recommendations: vec![advice],
             hold,
             ..finding(Rule::Unschedulable, standing, Severity::Medium, &pod.workload, root)
+        });
+    }
+}
+
+fn scheduler_of(pod: &Member) -> &str {
+    pod.spec.scheduler_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("default-scheduler")
+}
+
+/// Whether a pod has a claim without a volume: the scheduler may be silent until a provisioner has made one.
+fn waits_for_volume(graph: &Graph, pod: &Member) -> bool {
+    let wanted = shape::claims(graph.workload(&pod.workload), pod);
+    let bound = |wanted: &String| {
+        let claim = graph.claims.iter().find(|claim| name(&claim.metadata) == wanted);
+        claim.and_then(|claim| claim.status.as_ref()?.phase.as_deref()) == Some("Bound")
+    };
+    !wanted.iter().all(bound)
+}
+
+/// Pods that are put on a node by name, where no such node is.
+pub(super) fn lost(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+    let nodes: BTreeSet<&str> = graph.cluster.nodes.iter().map(|node| node.name.as_str()).collect();
+    if !graph.knows("Node") || nodes.is_empty() {
+        return;
+    }
+    for workload in shape::starting(graph) {
+        // A pod that a scheduler put there ran on a node that is gone, which is another story.
+        let own = |pod: &&Member| {
+            workload.object.kind == "Pod" && pod.object.name == workload.object.name && !pod.started && !pod.judged
+        };
+        let of_pod = graph.pods.iter().find(own).and_then(|pod| pod.node.as_deref());
+        let named = if workload.object.kind == "Pod" { of_pod } else { workload.spec.node_name.as_deref() };
+        let Some(node) = named.filter(|node| !node.is_empty() && !nodes.contains(node)) else { continue };
+        let near =
+            nearest(node, nodes.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let statement = format!(
+            "{} names node {node} in nodeName, which does not exist, so its pods never start{near}",
+            who(&workload.object)
+        );
+        let path = format!("{}.nodeName", workload.spec_path);
+        let missing = crate::graph::query::named("v1", "Node", "", node);
+        let root = proven(
+            cause(&workload.object, CauseClass::MissingReference, &path, node, statement, 0.95),
+            vec![
+                fact(&workload.object, &path, node, "its pods are put there without a scheduler"),
+                fact(&missing, "metadata.name", "(absent)", "there is no such node"),
+            ],
+        );
+        let standing = if workload.troubled { Standing::Suspect } else { Standing::Outage };
+        out.push(Finding {
+            concerns: vec![workload.object.clone()],
+            recommendations: vec!["Take nodeName out and let the scheduler choose, or name a node that exists.".into()],
+            hold: GONE,
+            ..finding(Rule::Unschedulable, standing, Severity::High, &workload.object, root)
         });
     }
 }
@@ -148,7 +239,7 @@ pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) 
         let node = pod.node.as_deref().filter(|node| !node.is_empty())?;
         Some(Placed { name: &pod.object.name, node, labels: &pod.labels, spec: Some(&pod.spec) })
     });
-    let mut world = World { nodes: graph.cluster.nodes.iter().collect(), pods: placed.collect(), volumes: Vec::new() };
+    let mut world = World { nodes: graph.cluster.nodes.iter().collect(), pods: placed.collect(), ..World::default() };
     let paths: BTreeMap<(&str, &str), &str> = graph
         .workloads
         .iter()
@@ -165,9 +256,10 @@ pub(super) fn placement(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) 
             continue;
         }
         world.volumes = volumes(graph, pod);
+        world.single = single(graph, pod);
         let who = who(&pod.workload);
         let prefix = paths.get(&(pod.workload.kind.as_str(), pod.workload.name.as_str())).copied().unwrap_or("spec");
-        let wanted = Wanted { who: &who, prefix, spec: &pod.spec, labels: &pod.labels };
+        let wanted = Wanted { who: &who, prefix, spec: &pod.spec, labels: &pod.labels, rolled: None, lately: None };
         let Some(found) = place(&wanted, &world) else { continue };
         let object = found.object.unwrap_or_else(|| pod.workload.clone());
         let mut root = proven(

@@ -131,6 +131,9 @@ fn taints_cordons_and_control_planes() {
     let finding = one(&world("{containers: [{name: a}]}", "", vec![plane, cordoned]));
     at(&finding, "spec.unschedulable", CauseClass::UnsatisfiableConstraints, "Uncordon node n1");
     assert_eq!((finding.cause.object.kind.as_str(), finding.cause.object.name.as_str()), ("Node", "n1"));
+    let agent = "{tolerations: [{key: node.kubernetes.io/unschedulable, operator: Exists}], containers: [{name: a}]}";
+    let cordoned = node("n1", json!({}), |n| n.cordoned = true);
+    assert!(on(placement, &world(agent, "", vec![cordoned])).is_empty(), "as a DaemonSet's pods do");
     let tolerating = "{tolerations: [{key: dedicated, operator: Exists}], containers: [{name: a}]}";
     assert!(on(placement, &world(tolerating, "", vec![tainted])).is_empty(), "it fits");
 }
@@ -273,7 +276,9 @@ fn pods_that_no_scheduler_looks_at() {
     let found = on(unheard, &world(&other("packer"), "", vec![same("n1")]));
     assert_eq!(found[0].cause.path.as_deref(), Some("spec.template.spec.schedulerName"));
     says(&found[0], &["they ask in schedulerName for scheduler packer, and no such scheduler has looked at them"]);
-    assert!(on(unheard, &world(&other("default-scheduler"), "", vec![same("n1")])).is_empty());
+    let mut plain = world(&other("default-scheduler"), "", vec![same("n1")]);
+    plain.pods[0].judged = true;
+    assert!(on(unheard, &plain).is_empty());
     let mut placed = world(&other("packer"), "", vec![same("n1")]);
     placed.pods[0].node = Some("n1".into());
     assert!(on(unheard, &placed).is_empty());
@@ -323,4 +328,113 @@ status: {{currentNumberScheduled: 0, desiredNumberScheduled: {desired}, numberMi
     assert!(set("kubernetes.io/os", "windows", 0).is_empty(), "there is no such node here, and that is all");
     assert!(set("nvidia.com/gpu.present", "'true'", 0).is_empty());
     assert!(set("rack", "front", 1).is_empty());
+}
+
+#[test]
+fn a_scheduler_that_is_there_takes_its_time() {
+    let mut graph = world("{schedulerName: packer, containers: [{name: a}]}", "", vec![same("n1")]);
+    let cluster = crate::graph::Surroundings { schedulers: ["packer".to_owned()].into(), ..(*graph.cluster).clone() };
+    graph.cluster = Arc::new(cluster);
+    assert!(on(unheard, &graph).is_empty());
+}
+
+#[test]
+fn nobody_schedules() {
+    let plain = "{containers: [{name: a}]}";
+    let found = on(unheard, &world(plain, "", vec![same("n1")]));
+    says(&found[0], &["Pods of Deployment web have no node, and the default-scheduler has not looked at them"]);
+    assert_eq!((found[0].hold, found[0].standing), (60, Standing::Outage));
+    let mut judged = world(plain, "", vec![same("n1")]);
+    judged.pods[0].judged = true;
+    assert!(on(unheard, &judged).is_empty());
+    // It is silent while a volume is being made.
+    let spec = "{containers: [{name: a}], volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}";
+    let claim = |phase: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nstatus: {{phase: {phase}}}\n"
+        )
+    };
+    assert!(on(unheard, &world(spec, &claim("Pending"), vec![same("n1")])).is_empty());
+    assert_eq!(on(unheard, &world(spec, &claim("Bound"), vec![same("n1")])).len(), 1);
+}
+
+#[test]
+fn a_node_that_does_not_exist() {
+    let named = |node: &str| format!("{{nodeName: {node}, containers: [{{name: a}}]}}");
+    let found = on(lost, &world(&named("worker-01"), "", vec![same("worker-1")]));
+    assert_eq!(found[0].cause.path.as_deref(), Some("spec.template.spec.nodeName"));
+    says(
+        &found[0],
+        &["Deployment web names node worker-01 in nodeName, which does not exist", "did you mean worker-1?"],
+    );
+    assert!(on(lost, &world(&named("worker-1"), "", vec![same("worker-1")])).is_empty());
+    assert!(on(lost, &world(&named("worker-01"), "", vec![])).is_empty(), "no node can be seen");
+    let bare =
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {name: lone}\nspec: {nodeName: gone, containers: [{name: a}]}\n";
+    let alone = |text: &str| on(lost, &world("{containers: [{name: a}]}", text, vec![same("n1")]));
+    assert_eq!(alone(bare)[0].about.name, "lone");
+    // One that ran there before its node was taken away.
+    assert!(alone(&(bare.to_owned() + "status: {startTime: '2026-11-25T09:00:00Z'}\n")).is_empty());
+}
+
+#[test]
+fn others_that_want_to_be_alone() {
+    let lonely = "---
+apiVersion: v1
+kind: Pod
+metadata: {name: hermit}
+spec: {nodeName: n1, affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: web}}}]}}, containers: [{name: a}]}
+";
+    let finding = one(&world("{containers: [{name: a}]}", lonely, vec![same("n1")]));
+    says(&finding, &["pod hermit on node n1 forbids with its podAntiAffinity pods with app=web"]);
+    assert!(on(placement, &world("{containers: [{name: a}]}", lonely, vec![same("n1"), same("n2")])).is_empty());
+    assert!(
+        on(placement, &world("{containers: [{name: a}]}", &lonely.replace("app: web", "app: db"), vec![same("n1")]))
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_claim_for_one_pod_and_a_port_of_another_namespace() {
+    let spec = "{containers: [{name: a}], volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}";
+    let others = |mode: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {{accessModes: [{mode}]}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: first}}\nspec: {{nodeName: n1, containers: [{{name: a}}], volumes: [{{name: v, persistentVolumeClaim: {{claimName: data}}}}]}}\n"
+        )
+    };
+    let finding = one(&world(spec, &others("ReadWriteOncePod"), vec![same("n1"), same("n2")]));
+    says(&finding, &["claim data is ReadWriteOncePod, which one pod may use at a time, and pod first uses it"]);
+    assert!(on(placement, &world(spec, &others("ReadWriteOnce"), vec![same("n1")])).is_empty());
+    let spec = "{containers: [{name: a, ports: [{containerPort: 80, hostPort: 80}]}]}";
+    let taken = node("n1", json!({}), |n| n.ports.insert(80, "proxy".into()).map_or((), drop));
+    says(&one(&world(spec, "", vec![taken.clone()])), &["need hostPort 80, which pod proxy has taken on node n1"]);
+    assert!(on(placement, &world(&spec.replace("hostPort: 80", "hostPort: 81"), "", vec![taken])).is_empty());
+}
+
+#[test]
+fn spreading_counts_the_pods_of_one_revision() {
+    let spread = "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: [pod-template-hash], labelSelector: {matchLabels: {app: web}}}], containers: [{name: a}]}";
+    let zones = || {
+        vec![
+            node("n1", json!({"zone": "a"}), |_| {}),
+            node("n2", json!({"zone": "b"}), |n| n.allocatable.insert("pods".into(), 0).map_or((), drop)),
+        ]
+    };
+    let of = |hash: &str| {
+        let mut graph =
+            world(spread, &beside("web-0", &format!("{{app: web, pod-template-hash: {hash}}}"), "n1"), zones());
+        let mut labels = (*graph.pods[0].labels).clone();
+        labels.insert("pod-template-hash".into(), "new".into());
+        graph.pods[0].labels = Arc::new(labels);
+        on(placement, &graph)
+    };
+    assert_eq!(of("new").len(), 1);
+    assert!(of("old").is_empty(), "those of another revision do not count");
+}
+
+#[test]
+fn a_resource_with_a_slip_in_its_name() {
+    let gpu = node("n1", json!({}), |n| n.allocatable.insert("nvidia.com/gpu".into(), 1000).map_or((), drop));
+    let finding = one(&world("{containers: [{name: a, resources: {limits: {nvidia.com/gpus: '1'}}}]}", "", vec![gpu]));
+    says(&finding, &["no node offers any nvidia.com/gpus", "did you mean nvidia.com/gpu?"]);
 }

@@ -4,6 +4,8 @@
 //! does is seen in its events, not here.
 
 mod fit;
+mod growth;
+mod provision;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
 
-use super::shape::{self, ago, finding, not, proven, telling};
+use super::shape::{self, finding, not, proven, telling};
 use super::{cause, fact, meant};
 use crate::detection::Rule;
 use crate::graph::query::{name, reference};
@@ -75,12 +77,17 @@ pub(super) fn storage(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
         let found = match phase {
             "Pending" => pending(graph, claim, &users, now),
             "Lost" => Some(lost(claim)),
+            "Bound" => growth::waits(claim, now),
             _ => None,
         };
         let Some(mut found) = found else { continue };
         let name = name(&claim.metadata);
         found.concerns = users.workloads.get(name).cloned().unwrap_or_default();
         // A claim that no one uses keeps no one waiting; only a name that does not exist is wrong all the same.
+        if phase == "Bound" {
+            out.push(found);
+            continue;
+        }
         if found.concerns.is_empty() && phase == "Pending" {
             found.severity = Severity::Low;
             let slip = found.cause.class == CauseClass::MissingReference;
@@ -95,6 +102,7 @@ pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
     let pending = |claim: &&std::sync::Arc<PersistentVolumeClaim>| {
         claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Pending")
     };
+    growth::turns(graph, at);
     for made in graph.claims.iter().filter(pending).filter_map(|claim| claim.metadata.creation_timestamp.as_ref()) {
         made.0.checked_add(SLOW).into_iter().for_each(&mut *at);
     }
@@ -174,7 +182,7 @@ fn pending(graph: &Graph, claim: &PersistentVolumeClaim, users: &Users<'_>, now:
                 }
                 let chosen = claim.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(SELECTED));
                 // A claim that waits for its pod's node waits as it should, however long that takes.
-                (chosen || !waits).then(|| slow(claim, class, now)).flatten()
+                (chosen || !waits).then(|| provision::slow(graph, claim, class, now)).flatten()
             }
         },
     }
@@ -223,33 +231,6 @@ fn no_class(graph: &Graph, claim: &PersistentVolumeClaim, wanted: &str) -> Findi
         }],
         ..blocked(&object, cause)
     }
-}
-
-/// The class has a provisioner, and it does nothing.
-fn slow(claim: &PersistentVolumeClaim, class: &StorageClass, now: Timestamp) -> Option<Finding> {
-    let made = claim.metadata.creation_timestamp.as_ref()?.0;
-    // Before that it is only the likely cause of what its pods say.
-    let standing = if ago(made, now) < SLOW { Standing::Suspect } else { Standing::Outage };
-    let (object, class_name) = (of_claim(claim), name(&class.metadata));
-    let statement = format!(
-        "PersistentVolumeClaim {} is not bound: provisioner {} of StorageClass {class_name} has made no volume for it",
-        object.name, class.provisioner
-    );
-    let class_object = of_class(class);
-    let cause = proven(
-        cause(&object, CauseClass::StorageUnavailable, "spec.storageClassName", class_name, statement, 0.6),
-        vec![
-            fact(&object, "status.phase", "Pending", "the claim waits for a volume"),
-            fact(&object, "metadata.creationTimestamp", made.to_string(), "it has waited since then"),
-            fact(&class_object, "provisioner", &class.provisioner, "this has to make the volume"),
-        ],
-    );
-    Some(Finding {
-        words: vec![class.provisioner.clone()],
-        recommendations: vec![format!("Look at the pods and logs of the provisioner {}.", class.provisioner)],
-        standing,
-        ..blocked(&object, cause)
-    })
 }
 
 /// Nobody makes volumes for this claim, and none that is there fits.

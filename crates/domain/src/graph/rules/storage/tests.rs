@@ -168,8 +168,37 @@ fn waiting_as_it_should() {
     assert_eq!(one(storage, &(claim("storageClassName: bronze") + CLASSES + POD)).standing, Standing::Suspect);
     let old = claim("storageClassName: bronze").replace("09:59:50", "09:50:00");
     let finding = one(storage, &(old.clone() + CLASSES + POD));
+    says(
+        &finding,
+        &[
+            "provisioner example.com/disk of StorageClass bronze has made no volume for it, nor any other in this cluster",
+        ],
+    );
+    assert_eq!(finding.standing, Standing::Outage);
+    // It has made others.
+    let other = volume("pv-7", "capacity: {storage: 1Gi}", "Bound")
+        .replace("labels: {tier: slow}", "annotations: {pv.kubernetes.io/provisioned-by: example.com/disk}");
+    let finding = one(storage, &(old.clone() + CLASSES + POD + &other));
     says(&finding, &["provisioner example.com/disk of StorageClass bronze has made no volume for it"]);
-    assert!(finding.cause.confidence < 0.7 && finding.standing == Standing::Outage);
+    assert!(finding.cause.confidence < 0.7);
+    // It says why.
+    let said = "---
+apiVersion: v1
+kind: Event
+metadata: {name: e}
+involvedObject: {kind: PersistentVolumeClaim, name: data, uid: mine}
+reason: ProvisioningFailed
+type: Warning
+message: 'failed to provision volume with StorageClass bronze: rpc error: code = ResourceExhausted desc = quota of disks exceeded.'
+lastTimestamp: '2026-11-25T09:59:00Z'
+";
+    says(
+        &one(storage, &(old.clone() + CLASSES + POD + said)),
+        &["provisioner example.com/disk of StorageClass bronze fails:", "quota of disks exceeded"],
+    );
+    // An earlier claim of this name was meant.
+    let earlier = one(storage, &(old.clone() + CLASSES + POD + &said.replace("uid: mine", "uid: before")));
+    says(&earlier, &["it does not seem to run"]);
     // With a class that waits, the pod has no node yet.
     let waits = CLASSES.replace(
         "provisioner: example.com/disk",
@@ -235,4 +264,29 @@ spec: {containers: [{name: db}]}
     let finding =
         one(storage, &(claim("storageClassName: bronz").replace("{name: data,", "{name: data-db-0,") + CLASSES + set));
     assert_eq!((finding.concerns.len(), finding.concerns[0].kind.as_str()), (1, "StatefulSet"));
+}
+
+#[test]
+fn a_claim_that_does_not_grow() {
+    let grown = |at: &str, status: &str| {
+        format!(
+            "---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: data, managedFields: [{{manager: kubectl, operation: Update, time: '{at}'}}]}}
+spec: {{storageClassName: bronze, resources: {{requests: {{storage: 10Gi}}}}}}
+status: {{phase: Bound, capacity: {{storage: 5Gi}}{status}}}
+"
+        )
+    };
+    let finding = one(storage, &(grown("2026-11-25T09:00:00Z", "") + CLASSES + POD));
+    is(&finding, "PersistentVolumeClaim/data", "spec.resources.requests.storage", "10Gi", Standing::Latent);
+    says(&finding, &["PersistentVolumeClaim data asks for 10Gi and still has 5Gi: nothing has resized its volume"]);
+    let pending = ", conditions: [{type: FileSystemResizePending, status: 'True'}]";
+    says(&one(storage, &grown("2026-11-25T09:00:00Z", pending)), &["grows only when a pod mounts it anew"]);
+    let failed = ", conditions: [{type: ControllerResizeError, status: 'True', message: 'rpc error: too large'}]";
+    says(&one(storage, &grown("2026-11-25T09:59:50Z", failed)), &["resizing fails: rpc error: too large"]);
+    // It has just been asked to, or it has what it asks for.
+    silent(storage, &grown("2026-11-25T09:58:00Z", ""));
+    silent(storage, &grown("2026-11-25T09:00:00Z", "").replace("10Gi", "5Gi"));
 }
