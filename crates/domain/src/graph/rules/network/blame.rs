@@ -139,7 +139,7 @@ fn misses(index: &Index, policy: &NetworkPolicy, subject: &Subject, way: Way, pe
 }
 
 /// Whether there are policies of other kinds, which may allow what these deny.
-fn others(index: &Index) -> bool {
+pub(super) fn others(index: &Index) -> bool {
     let kind =
         |object: &Value| object.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("NetworkPolicy"));
     index.graph.others.iter().any(|object| kind(object))

@@ -11,13 +11,13 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact, meant};
-use super::index::Index;
+use super::index::{Index, Placed};
 use super::needs::Need;
 use super::offer::offers;
 use super::place::Place;
 use super::{asked, called, clip, concerned, finding, names, needed, somebody};
 use crate::detection::Rule;
-use crate::graph::query::{distance, named, nearest};
+use crate::graph::query::{distance, named, nearest, same};
 
 /// Labels by which an application is called.
 pub(super) const APP: [&str; 3] = ["app.kubernetes.io/name", "app", "k8s-app"];
@@ -33,6 +33,7 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         }
     }
     no_namespace(index, out);
+    incomplete(index, out);
 }
 
 /// Whether two names differ as a slip of the hand makes them differ.
@@ -108,16 +109,21 @@ fn misnamed(index: &Index, namespace: &str, name: &str, needs: &[&Need], sibling
     let route = need.client.is_none();
     // The name is right, and the namespace is missing from it.
     let port = need.port.as_ref().filter(|_| !need.usual);
+    let fitting = |(_, service): &Placed| port.is_none_or(|port| offers(service, port));
     let moved =
         Some(name).filter(|_| here && !need.sure && sibling.is_none()).and_then(|name| index.only_elsewhere(name));
-    let moved = moved.filter(|(_, service)| port.is_none_or(|port| offers(service, port)));
-    let full = moved.map(|(namespace, _)| format!("{name}.{namespace}"));
-    let near = full.as_deref().or(near);
+    let moved = moved.filter(fitting);
+    let written = |(namespace, _): Placed| format!("{name}.{namespace}");
+    let full = moved.map(written);
+    let only = index.only_in(name).filter(fitting).map(written);
+    let near = full.as_deref().or(near).or(only.as_deref());
     // A short name without a port is near to many.
     let tells = need.port.is_some() || name.len() >= 6;
     let slipped =
         near.is_some_and(|near| tells && slip(name, near) && fits(index, namespace, near, need.port.as_ref()));
-    let known = need.sure || sibling.is_some() || slipped || (moved.is_some() && port.is_some());
+    // What an init container waits for keeps the pod from starting.
+    let waits = needs.iter().any(|need| need.init && need.plain && waits(index, need));
+    let known = need.sure || sibling.is_some() || slipped || waits || (moved.is_some() && port.is_some());
     let sure = route || (need.plain && !need.spare && known);
     let source = &need.name_at.object;
     let place = if here { String::new() } else { format!(" of namespace {namespace}") };
@@ -145,6 +151,10 @@ fn misnamed(index: &Index, namespace: &str, name: &str, needs: &[&Need], sibling
         cause.proof.push(fact(&workload.object, &need.variable, right, "the same variable names this Service here"));
     }
     let mut found = asked((need, needs), (route, sure), cause);
+    if waits {
+        // It may be made a little later.
+        found.hold = 20;
+    }
     found.words = words(name, needs);
     if let Some(right) = near {
         found.candidates.extend(corrected(need, name, right).filter(|_| sure));
@@ -155,13 +165,22 @@ fn misnamed(index: &Index, namespace: &str, name: &str, needs: &[&Need], sibling
     Some(found)
 }
 
+/// Whether a workload has a pod that is not ready.
+fn waits(index: &Index, need: &Need) -> bool {
+    let mut pods = index.graph.pods.iter().filter(|pod| same(&pod.workload, &need.by));
+    pods.any(|pod| !pod.ready && pod.terminating.is_none())
+}
+
 /// Names of namespaces that do not exist, in hosts that can only be of the cluster.
 fn no_namespace(index: &Index, out: &mut Vec<Finding>) {
     for used in index.uses() {
         let Place::NoNamespace { namespace, name } = &used.place else { continue };
         let mut others: Vec<&str> = index.namespace_names().collect();
         others.sort_by_key(|other| index.service_of(other, name).is_none());
-        let near = nearest(namespace, others);
+        // Service and namespace in the wrong order, a slip, or the namespace that has such a Service.
+        let swapped = index.service_of(name, namespace).map(|_| format!("{namespace}.{name}"));
+        let only = || index.only_in(name).map(|(namespace, _)| namespace);
+        let near = swapped.as_deref().or_else(|| nearest(namespace, others)).or_else(only);
         let statement = format!(
             "{} of {} names namespace {namespace}, which does not exist{}",
             used.words(),
@@ -180,6 +199,35 @@ fn no_namespace(index: &Index, out: &mut Vec<Finding>) {
             signal: SignalType::ServiceError,
             concerns: vec![used.client.object.clone()],
             words: vec![used.mention.host.clone(), name.clone(), namespace.clone()],
+            ..finding(Rule::Configuration, standing, &used.client.object, cause)
+        });
+    }
+}
+
+/// Names of the cluster's domain without a namespace, which nothing resolves.
+fn incomplete(index: &Index, out: &mut Vec<Finding>) {
+    for used in index.uses() {
+        let Place::Incomplete { name } = &used.place else { continue };
+        let (host, path) = (&used.mention.host, &used.spot.path);
+        let only = index.front(name).map(|_| index.graph.namespace.as_str());
+        let only = only.or_else(|| index.only_in(name).map(|(namespace, _)| namespace));
+        let right = only.map(|namespace| host.replacen(name.as_str(), &format!("{name}.{namespace}"), 1));
+        let statement = format!(
+            "{} of {} names host {host}, which has no namespace and cannot be resolved{}",
+            used.words(),
+            called(&used.client.object),
+            meant(right.as_deref())
+        );
+        let value = clip(&used.value, 120);
+        let mut cause = cause(&used.spot.object, CauseClass::DependencyUnavailable, path, &value, statement, 0.9);
+        cause.proof.push(fact(&used.spot.object, path, used.words(), "a name of the cluster is SERVICE.NAMESPACE.svc"));
+        let sure = used.plain && used.asks && !names::spare(&used.variable);
+        let standing = if sure { Standing::Outage } else { Standing::Suspect };
+        out.push(Finding {
+            signal: SignalType::ServiceError,
+            concerns: vec![used.client.object.clone()],
+            words: vec![host.clone(), name.clone()],
+            recommendations: right.map(|right| format!("Let it name host {right}.")).into_iter().collect(),
             ..finding(Rule::Configuration, standing, &used.client.object, cause)
         });
     }

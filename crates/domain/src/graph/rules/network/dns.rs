@@ -1,6 +1,7 @@
 //! Names that cannot be resolved: DNS that a policy denies, and pods that do not ask the cluster's DNS.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use api::shared::{CauseClass, SignalType};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -26,8 +27,9 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         by_client.entry((&object.kind, &object.name)).or_default().push(used);
     }
     for uses in by_client.values() {
-        let led =
-            |used: &&&Use| matches!(used.place, Place::Service { .. }) && used.plain && !names::spare(&used.variable);
+        let led = |used: &&&Use| {
+            matches!(used.place, Place::Service { .. }) && used.plain && !used.link && !names::spare(&used.variable)
+        };
         let Some(used) = uses.iter().find(led) else { continue };
         let found = elsewhere(used).or_else(|| denied(index, used.client, used, out));
         out.extend(found);
@@ -42,23 +44,35 @@ fn elsewhere(used: &Use) -> Option<Finding> {
     let client = used.client;
     let spec = &client.spec;
     let config = spec.dns_config.as_ref();
-    let list = |list: Option<&Vec<String>>| list.is_some_and(|list| !list.is_empty());
-    let servers = list(config.and_then(|config| config.nameservers.as_ref()));
-    let searches = list(config.and_then(|config| config.searches.as_ref()));
+    let servers = config.and_then(|config| config.nameservers.as_deref()).unwrap_or_default();
+    let searches = config.and_then(|config| config.searches.as_deref()).unwrap_or_default();
     let host = &used.mention.host;
+    let world = !servers.is_empty() && servers.iter().all(|server| server.parse().is_ok_and(public));
+    let first = "ClusterFirst";
     // What else a resolver may know is for those who look at it alone.
-    let (value, why) = match spec.dns_policy.as_deref() {
-        Some("Default") if !servers => {
-            ("Default", "so its pods ask the resolver of their node, which does not know it")
+    let (field, value, why, meant) = match spec.dns_policy.as_deref() {
+        Some("Default") if servers.is_empty() || world => {
+            ("dnsPolicy", "Default", "so its pods ask the resolver of their node, which does not know it", first)
         }
-        Some("None") if !searches && !host.contains('.') => ("None", "and dnsConfig has no searches for a short name"),
+        Some("None") if world => {
+            let asked = servers.first().map(String::as_str).unwrap_or_default();
+            ("dnsConfig.nameservers", asked, "whose nameservers are of the internet and do not know it", first)
+        }
+        Some("None") if searches.is_empty() && !host.contains('.') => {
+            ("dnsPolicy", "None", "and dnsConfig has no searches for a short name", first)
+        }
+        None | Some("ClusterFirst") if spec.host_network == Some(true) && servers.is_empty() => (
+            "dnsPolicy",
+            first,
+            "which with hostNetwork means the resolver of the node, and that does not know it",
+            "ClusterFirstWithHostNet",
+        ),
         _ => return None,
     };
-    let path = format!("{}.dnsPolicy", client.spec_path);
-    let statement = format!(
-        "{} looks for {host} with dnsPolicy {value}, {why}; did you mean ClusterFirst?",
-        called(&client.object)
-    );
+    let path = format!("{}.{field}", client.spec_path);
+    let policy = spec.dns_policy.as_deref().unwrap_or(first);
+    let statement =
+        format!("{} looks for {host} with dnsPolicy {policy}, {why}; did you mean {meant}?", called(&client.object));
     let mut cause = cause(&client.object, CauseClass::BadConfiguration, &path, value, statement, 0.88);
     cause.proof = vec![
         fact(&used.spot.object, &used.spot.path, used.words(), "it looks for a name of the cluster"),
@@ -68,9 +82,21 @@ fn elsewhere(used: &Use) -> Option<Finding> {
         signal: SignalType::ServiceError,
         concerns: vec![client.object.clone()],
         words: vec![host.clone(), used.variable.clone()],
-        recommendations: vec!["Set dnsPolicy to ClusterFirst.".into()],
+        recommendations: vec![format!("Set dnsPolicy to {meant}.")],
         ..finding(Rule::Configuration, Standing::Outage, &client.object, cause)
     })
+}
+
+/// Whether an address is one of the internet.
+fn public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            let shared = first == 100 && (64..128).contains(&second);
+            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || shared)
+        }
+        IpAddr::V6(v6) => v6.segments().first().is_some_and(|first| (0x2000..0x4000).contains(first)),
+    }
 }
 
 /// Policies that let a workload connect and not ask for names.

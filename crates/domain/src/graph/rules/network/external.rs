@@ -1,8 +1,9 @@
-//! Services that lead elsewhere: by another name, or to addresses that somebody writes down.
+//! Services that are another name for a host. What does not live here: addresses that somebody writes down (`by_hand`).
 
-use api::shared::CauseClass;
+use std::net::IpAddr;
+
+use api::shared::{CauseClass, ObjectRef};
 use k8s_openapi::api::core::v1::Service;
-use serde_json::Value;
 
 use super::super::super::{Finding, Standing};
 use super::super::{cause, fact, meant};
@@ -10,87 +11,93 @@ use super::index::Index;
 use super::needs::Need;
 use super::offer::external;
 use super::place::{Place, place};
-use super::{concerned, finding, needed, somebody};
+use super::{concerned, finding, needed};
 use crate::detection::Rule;
 use crate::graph::query::{name, named, nearest, of_service};
 
-/// Label of an EndpointSlice with the name of its Service.
-const OF_SERVICE: &str = "kubernetes.io/service-name";
+/// The domain that clusters have by custom.
+const DOMAIN: &str = "cluster.local";
 
 pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
-    for service in &index.graph.services {
-        let found = if external(service) { alias(index, service) } else { by_hand(index, service) };
-        out.extend(found);
+    let aliases = index.graph.services.iter().filter(|service| external(service));
+    out.extend(aliases.filter_map(|service| alias(index, service)));
+}
+
+/// What is wrong with the host: as a clause, what would be right, and what is missing.
+struct Wrong {
+    clause: String,
+    right: Option<String>,
+    missing: Option<ObjectRef>,
+}
+
+fn wrong(index: &Index, service: &Service, host: &str) -> Option<Wrong> {
+    if host.parse::<IpAddr>().is_ok() {
+        let clause = "but an address is no name that DNS could answer with".to_owned();
+        return Some(Wrong { clause, right: None, missing: None });
+    }
+    let absent = |what: String, missing: ObjectRef, near: Option<&str>| Wrong {
+        clause: format!("but {what} does not exist"),
+        right: near.map(str::to_owned),
+        missing: Some(missing),
+    };
+    match place(index, host) {
+        Place::Missing { namespace, name, sure: true } => {
+            let near = nearest(&name, index.service_names(&namespace));
+            let what = format!("Service {name} of namespace {namespace}");
+            Some(absent(what, named("v1", "Service", &namespace, &name), near))
+        }
+        Place::NoNamespace { namespace, .. } if host.contains(".svc") => {
+            let near = nearest(&namespace, index.namespace_names());
+            Some(absent(format!("namespace {namespace}"), named("v1", "Namespace", "", &namespace), near))
+        }
+        Place::Incomplete { .. } => {
+            Some(Wrong { clause: "but that name has no namespace".to_owned(), right: None, missing: None })
+        }
+        Place::Service { namespace, service: other, pod: false } => {
+            let of = name(&other.metadata);
+            if namespace == index.graph.namespace && of == name(&service.metadata) {
+                return Some(Wrong { clause: "which is its own name".to_owned(), right: None, missing: None });
+            }
+            // The answer of DNS is taken as it is: nobody adds the domains that a pod would.
+            let whole = format!("{of}.{namespace}.svc.{DOMAIN}");
+            let short = host.ends_with(".svc") || !host.contains(".svc.");
+            short.then(|| Wrong {
+                clause: "but DNS needs the whole name there".to_owned(),
+                right: Some(whole),
+                missing: None,
+            })
+        }
+        _ => None,
     }
 }
 
-/// Another name for a Service of the cluster that does not exist.
+/// Another name for a host that does not exist, or cannot be meant so.
 fn alias(index: &Index, service: &Service) -> Option<Finding> {
     let host = service.spec.as_ref()?.external_name.as_deref()?.trim_end_matches('.');
-    let (what, missing, near) = match place(index, &host.to_ascii_lowercase()) {
-        Place::Missing { namespace, name, sure: true } => {
-            let near = nearest(&name, index.service_names(&namespace));
-            (format!("Service {name} of namespace {namespace}"), named("v1", "Service", &namespace, &name), near)
-        }
-        Place::NoNamespace { namespace, .. } => {
-            let near = nearest(&namespace, index.namespace_names());
-            (format!("namespace {namespace}"), named("v1", "Namespace", "", &namespace), near)
-        }
-        _ => return None,
-    };
+    let wrong = wrong(index, service, &host.to_ascii_lowercase())?;
     let object = of_service(service);
     let needs: Vec<&Need> = index.needs(&object.name).iter().collect();
-    let statement =
-        format!("Service {} is another name for {host}, but {what} does not exist{}", object.name, meant(near));
+    let statement = format!(
+        "Service {} is another name for {host} (externalName), {}{}",
+        object.name,
+        wrong.clause,
+        meant(wrong.right.as_deref())
+    );
     let mut cause = cause(&object, CauseClass::ServiceMisconfigured, "spec.externalName", host, statement, 0.92);
     cause.proof = needed(needs.iter().copied());
     cause.proof.push(fact(&object, "spec.externalName", host, "its name leads to this host"));
-    cause.proof.push(fact(&missing, "metadata.name", "(absent)", "the host can only be a name of the cluster"));
+    if let Some(missing) = &wrong.missing {
+        cause.proof.push(fact(missing, "metadata.name", "(absent)", "the host can only be a name of the cluster"));
+    }
     let mut words = super::dependency::words(&object.name, &needs);
     words.push(host.to_owned());
     Some(Finding {
         concerns: concerned(needs.iter().copied()),
         words,
-        recommendations: vec![format!("Let externalName of Service {} be a host that exists.", object.name)],
-        ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
-    })
-}
-
-/// A Service without a selector, for which nobody has written addresses down.
-fn by_hand(index: &Index, service: &Service) -> Option<Finding> {
-    let spec = service.spec.as_ref()?;
-    let selects = spec.selector.as_ref().is_some_and(|selector| !selector.is_empty());
-    if selects || !index.graph.knows("EndpointSlice") {
-        return None;
-    }
-    let of = name(&service.metadata);
-    let slices = index.graph.slices.iter().filter(|slice| {
-        slice.metadata.labels.as_ref().and_then(|labels| labels.get(OF_SERVICE)).is_some_and(|service| service == of)
-    });
-    let addresses = slices.clone().any(|slice| slice.endpoints.iter().any(|endpoint| !endpoint.addresses.is_empty()));
-    let old = index.graph.others.iter().any(|object| {
-        object.get("kind").and_then(Value::as_str) == Some("Endpoints")
-            && object.pointer("/metadata/name").and_then(Value::as_str) == Some(of)
-    });
-    let needs: Vec<&Need> = index.needs(of).iter().filter(|need| need.plain && !need.spare).collect();
-    if addresses || old || needs.is_empty() {
-        return None;
-    }
-    let object = of_service(service);
-    let statement = format!(
-        "Service {of} has no selector and no EndpointSlice with addresses, so {} {} cut off",
-        somebody(&needs),
-        if concerned(needs.iter().copied()).len() > 1 { "are" } else { "is" }
-    );
-    let mut cause = cause(&object, CauseClass::ServiceMisconfigured, "spec.selector", "(absent)", statement, 0.88);
-    cause.proof = needed(needs.iter().copied());
-    cause.proof.push(fact(&object, "spec.selector", "(absent)", "its addresses are written down by somebody"));
-    let shown = if slices.count() == 0 { "no EndpointSlice" } else { "EndpointSlices without addresses" };
-    cause.proof.push(fact(&object, "endpoints", shown, "no addresses are written down for it"));
-    Some(Finding {
-        concerns: concerned(needs.iter().copied()),
-        words: super::dependency::words(of, &needs),
-        recommendations: vec![format!("Create an EndpointSlice for Service {of} again, or give it a selector.")],
+        recommendations: vec![match &wrong.right {
+            Some(right) => format!("Let externalName of Service {} name {right}.", object.name),
+            None => format!("Let externalName of Service {} be a host that exists.", object.name),
+        }],
         ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
     })
 }

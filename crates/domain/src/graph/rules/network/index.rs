@@ -147,6 +147,14 @@ impl<'g> Index<'g> {
 
     /// The namespace that alone has a Service of this name, besides this one.
     pub(super) fn only_elsewhere(&self, service: &str) -> Option<Placed<'g>> {
+        match self.elsewhere(service) {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// Services of this name in other namespaces.
+    fn elsewhere(&self, service: &str) -> &[Placed<'g>] {
         let all = self.elsewhere.get_or_init(|| {
             let mut found: HashMap<&str, Vec<Placed>> = HashMap::new();
             for ((namespace, name), service) in &self.graph.cluster.services {
@@ -156,8 +164,15 @@ impl<'g> Index<'g> {
             }
             found
         });
-        match all.get(service).map(Vec::as_slice) {
-            Some([only]) => Some(*only),
+        all.get(service).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The namespace that alone has a Service of this name, this one or another.
+    pub(super) fn only_in(&self, service: &str) -> Option<Placed<'g>> {
+        let here = self.front(service).map(|front| (self.graph.namespace.as_str(), front.service));
+        match (here, self.elsewhere(service)) {
+            (Some(here), []) => Some(here),
+            (None, [only]) => Some(*only),
             _ => None,
         }
     }

@@ -133,58 +133,101 @@ fn class(index: &Index, ingress: &Ingress) -> Option<Finding> {
     })
 }
 
+/// A host and a path that an Ingress wants for a Service.
+struct Claim<'g> {
+    ingress: &'g Ingress,
+    /// Where it is claimed.
+    at: String,
+    service: String,
+}
+
+/// What two claims are the same in: class, host and path, type of the path.
+type Spot = (String, String, String);
+
+fn claimed(ingress: &Ingress) -> Vec<(Spot, Claim<'_>)> {
+    // What one controller merges on purpose is marked so.
+    let mut notes = ingress.metadata.annotations.iter().flatten();
+    if notes.any(|(key, _)| ["canary", "group.name", "mergeable"].iter().any(|word| key.contains(word))) {
+        return Vec::new();
+    }
+    let Some(spec) = &ingress.spec else { return Vec::new() };
+    let class = spec.ingress_class_name.as_deref().or(annotation(ingress, OLD_CLASS)).unwrap_or_default();
+    let mut found = Vec::new();
+    for (rule_at, rule) in spec.rules.iter().flatten().enumerate() {
+        for (path_at, path) in rule.http.iter().flat_map(|http| &http.paths).enumerate() {
+            let host = rule.host.as_deref().unwrap_or("*");
+            let shown = format!("{host}{}", path.path.as_deref().unwrap_or("/"));
+            let at = format!("spec.rules[{rule_at}].http.paths[{path_at}].path");
+            let service = path.backend.service.as_ref().map(|s| s.name.clone()).unwrap_or_default();
+            found.push(((class.to_owned(), shown, path.path_type.clone()), Claim { ingress, at, service }));
+        }
+    }
+    found
+}
+
+/// Namespace and name.
+fn place(ingress: &Ingress) -> (&str, &str) {
+    (ingress.metadata.namespace.as_deref().unwrap_or_default(), name(&ingress.metadata))
+}
+
 /// The same host and path in two Ingresses of a class: which one is served is up to the controller.
 fn claims(index: &Index, out: &mut Vec<Finding>) {
-    let mut seen: BTreeMap<(String, String, String), (&Ingress, String, String)> = BTreeMap::new();
+    let mut seen: BTreeMap<Spot, Claim> = BTreeMap::new();
     for ingress in &index.graph.ingresses {
-        // What one controller merges on purpose is marked so.
-        let notes = ingress.metadata.annotations.iter().flatten();
-        if notes.clone().any(|(key, _)| ["canary", "group.name", "mergeable"].iter().any(|word| key.contains(word))) {
-            continue;
-        }
-        let Some(spec) = &ingress.spec else { continue };
-        let class = spec.ingress_class_name.as_deref().or(annotation(ingress, OLD_CLASS)).unwrap_or_default();
-        for (rule_at, rule) in spec.rules.iter().flatten().enumerate() {
-            for (path_at, path) in rule.http.iter().flat_map(|http| &http.paths).enumerate() {
-                let host = rule.host.as_deref().unwrap_or("*");
-                let shown = format!("{host}{}", path.path.as_deref().unwrap_or("/"));
-                let at = format!("spec.rules[{rule_at}].http.paths[{path_at}].path");
-                let target = path.backend.service.as_ref().map(|s| s.name.clone()).unwrap_or_default();
-                let key = (class.to_owned(), shown.clone(), path.path_type.clone());
-                let Some((other, known, their)) = seen.get(&key) else {
-                    seen.insert(key, (ingress, target, at));
-                    continue;
-                };
-                if *known == target || name(&other.metadata) == name(&ingress.metadata) {
-                    continue;
-                }
-                // The one that was changed last came in between.
-                let last = |ingress: &Ingress| Touch::of(&ingress.metadata);
-                let (this, that, at, target, known) = if later(last(other).as_ref(), last(ingress).as_ref()) {
-                    (object(other), object(ingress), their, known, &target)
-                } else {
-                    (object(ingress), object(other), &at, &target, known)
-                };
-                let statement = format!(
-                    "{} claims {} for Service {target}, which {} already claims for Service {known}: who gets the requests is up to the controller",
-                    called(&this),
-                    clip(&shown, 80),
-                    called(&that),
-                );
-                let mut cause = cause(&this, CauseClass::RouteMisconfigured, at, &shown, statement, 0.8);
-                cause.proof = vec![
-                    fact(&this, at, shown.clone(), "this is one claim"),
-                    fact(&that, "spec.rules", shown.clone(), "this is the other"),
-                ];
-                out.push(Finding {
-                    concerns: leads_to(index, ingress).into_iter().chain(leads_to(index, other)).collect(),
-                    words: vec![host.to_owned()],
-                    recommendations: vec!["Let one Ingress have this host and path.".into()],
-                    // One may be on its way to take over from the other.
-                    hold: 30,
-                    ..finding(Rule::RouteBroken, Standing::Latent, &this, cause)
-                });
+        for (spot, claim) in claimed(ingress) {
+            let Some(other) = seen.get(&spot) else {
+                seen.insert(spot, claim);
+                continue;
+            };
+            if other.service != claim.service && place(other.ingress) != place(ingress) {
+                out.push(twice(index, &spot.1, &claim, other));
             }
         }
+    }
+    // A claim without a host or a class may be for another controller, or for nobody.
+    let ours = seen.iter().filter(|((class, shown, _), _)| !class.is_empty() && !shown.starts_with('*'));
+    let ours: BTreeMap<&Spot, &Claim> = ours.collect();
+    let elsewhere = index.graph.cluster.ingresses.iter().filter(|(namespace, _)| **namespace != index.graph.namespace);
+    for ingress in elsewhere.flat_map(|(_, all)| all) {
+        for (spot, other) in claimed(ingress) {
+            let Some(claim) = ours.get(&spot) else { continue };
+            let last = |claim: &Claim| Touch::of(&claim.ingress.metadata);
+            // One of the two namespaces tells it: that of the Ingress which came in between.
+            let (mine, theirs) = (last(claim), last(&other));
+            let first = later(theirs.as_ref(), mine.as_ref());
+            let level = !first && !later(mine.as_ref(), theirs.as_ref());
+            if !first && !(level && place(claim.ingress) < place(ingress)) {
+                out.push(twice(index, &spot.1, claim, &other));
+            }
+        }
+    }
+}
+
+fn twice(index: &Index, shown: &str, one: &Claim, two: &Claim) -> Finding {
+    let here = |claim: &Claim| place(claim.ingress).0 == index.graph.namespace;
+    let last = |claim: &Claim| Touch::of(&claim.ingress.metadata);
+    // The one that was changed last came in between.
+    let turned = here(two) && later(last(two).as_ref(), last(one).as_ref());
+    let (this, that) = if turned { (two, one) } else { (one, two) };
+    let (by, other, at) = (object(this.ingress), object(that.ingress), &this.at);
+    let of = if here(that) { String::new() } else { format!(" of namespace {}", place(that.ingress).0) };
+    let statement = format!(
+        "{} claims {} for Service {}, which {}{of} already claims for Service {}: who gets the requests is up to the controller",
+        called(&by),
+        clip(shown, 80),
+        this.service,
+        called(&other),
+        that.service,
+    );
+    let mut cause = cause(&by, CauseClass::RouteMisconfigured, at, shown, statement, 0.8);
+    cause.proof = vec![fact(&by, at, shown, "this is one claim"), fact(&other, &that.at, shown, "this is the other")];
+    let behind = |claim: &Claim| if here(claim) { leads_to(index, claim.ingress) } else { Vec::new() };
+    Finding {
+        concerns: behind(this).into_iter().chain(behind(that)).collect(),
+        words: vec![shown.split('/').next().unwrap_or(shown).to_owned()],
+        recommendations: vec!["Let one Ingress have this host and path.".into()],
+        // One may be on its way to take over from the other.
+        hold: 30,
+        ..finding(Rule::RouteBroken, Standing::Latent, &by, cause)
     }
 }

@@ -115,6 +115,8 @@ pub(super) struct Mention {
     pub(super) usual: Option<u16>,
     /// How plainly it is one.
     pub(super) form: Form,
+    /// Whether its scheme is one of HTTP over TLS, or of HTTP without.
+    pub(super) secure: Option<bool>,
 }
 
 /// Addresses in a text: URLs and `host:port`.
@@ -126,7 +128,7 @@ pub(super) fn mentions(text: &str) -> Vec<Mention> {
 /// The text as one bare host name.
 pub(super) fn bare(text: &str) -> Option<Mention> {
     let host = host(text.trim())?;
-    Some(Mention { host, port: None, usual: None, form: Form::Bare })
+    Some(Mention { host, port: None, usual: None, form: Form::Bare, secure: None })
 }
 
 /// What a variable holds, when its name says that it holds a host: its name without that.
@@ -178,12 +180,18 @@ fn mention(token: &str) -> Option<Mention> {
             Some((name, port)) => (name, Some(number(port)?)),
             None => (place, None),
         };
-        return Some(Mention { host: host(name)?, port, usual: *usual, form: Form::Url });
+        let secure = match scheme.as_str() {
+            "https" | "wss" => Some(true),
+            "http" | "ws" => Some(false),
+            _ => None,
+        };
+        return Some(Mention { host: host(name)?, port, usual: *usual, form: Form::Url, secure });
     }
     let place = token.split('/').next()?;
     let (name, port) = place.split_once(':')?;
     let lower = name.chars().all(|c| !c.is_ascii_uppercase());
-    let mention = Mention { host: host(name)?, port: Some(number(port)?), usual: None, form: Form::HostPort };
+    let (port, form) = (Some(number(port)?), Form::HostPort);
+    let mention = Mention { host: host(name)?, port, usual: None, form, secure: None };
     lower.then_some(mention)
 }
 

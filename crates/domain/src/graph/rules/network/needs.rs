@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::backend::{self, Backend};
 use super::gateway;
 use super::index::Index;
+use super::ingress;
 use super::names::{self, Form};
 use super::offer::offers;
 use super::place::Place;
@@ -21,6 +22,8 @@ use crate::graph::{Touch, Workload};
 
 /// Objects that are applied together are applied within this time.
 const TOGETHER: SignedDuration = SignedDuration::from_secs(2);
+/// Says to a controller of Ingresses what the pods behind speak.
+const BACKEND_PROTOCOL: &str = "nginx.ingress.kubernetes.io/backend-protocol";
 
 /// A Service is needed.
 #[derive(Clone, Debug)]
@@ -57,6 +60,14 @@ pub(super) struct Need<'g> {
     pub(super) pod: bool,
     /// Whether it can do without: telemetry and the like.
     pub(super) spare: bool,
+    /// Whether it speaks HTTP with TLS, or without.
+    pub(super) secure: Option<bool>,
+    /// Whether it is the variable that the kubelet makes of the Service.
+    pub(super) link: bool,
+    /// Whether an init container needs it.
+    pub(super) init: bool,
+    /// Where the scheme stands, when it is not in the address.
+    pub(super) secure_at: Option<(ObjectRef, String)>,
 }
 
 impl Need<'_> {
@@ -72,6 +83,15 @@ impl Need<'_> {
 /// Services by namespace and name, with who needs them.
 pub(super) type Needs<'g> = BTreeMap<(String, String), Vec<Need<'g>>>;
 
+/// Whether a protocol of the annotation is HTTP over TLS.
+fn secure(protocol: &str) -> Option<bool> {
+    match protocol.to_ascii_uppercase().as_str() {
+        "HTTPS" => Some(true),
+        "HTTP" => Some(false),
+        _ => None,
+    }
+}
+
 /// All needs.
 pub(super) fn of<'g>(index: &Index<'g>) -> Needs<'g> {
     let graph = index.graph;
@@ -81,7 +101,14 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Needs<'g> {
         let touched = Touch::of(&ingress.metadata);
         let edited = edited(&ingress.metadata, touched.as_ref());
         for backend in backend::of_ingress(ingress) {
+            let service = (backend.namespace.clone(), backend.service.clone());
             routed(&mut found, &graph.namespace, &by, touched.as_ref(), edited, backend);
+            let key = (service.0.unwrap_or_else(|| graph.namespace.clone()), service.1);
+            if let Some(need) = found.get_mut(&key).and_then(|needs| needs.last_mut()) {
+                // Without the note of a controller that we know, nobody can tell what it speaks.
+                need.secure = ingress::annotation(ingress, BACKEND_PROTOCOL).and_then(secure);
+                need.secure_at = need.secure.map(|_| (by.clone(), format!("metadata.annotations[{BACKEND_PROTOCOL}]")));
+            }
         }
     }
     for route in graph.others.iter().filter(|object| gateway::is_route(object)) {
@@ -140,6 +167,10 @@ fn routed(
         sure: true,
         pod: false,
         spare: false,
+        secure: None,
+        link: false,
+        init: false,
+        secure_at: None,
     });
 }
 
@@ -166,8 +197,12 @@ fn told<'g>(used: &Use<'g>, sure: bool, pod: bool) -> Need<'g> {
         port: own.or(usual),
         plain: (used.plain || exact) && used.asks && active(used.client),
         sure: sure && (used.mention.form == Form::Url || used.plain),
+        link: used.link,
         pod,
         spare: names::spare(&used.variable),
+        secure: used.mention.secure,
+        init: used.init,
+        secure_at: None,
     }
 }
 

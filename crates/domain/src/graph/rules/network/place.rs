@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PodSpec, Service};
 
+use super::dependency::slip;
 use super::index::Index;
 
 /// Where a host name leads.
@@ -34,6 +35,11 @@ pub(super) enum Place<'g> {
         /// Name of the Service.
         name: String,
     },
+    /// Nowhere: a name of the cluster's domain without a namespace.
+    Incomplete {
+        /// Name of the Service.
+        name: String,
+    },
     /// Out of the cluster, or it cannot be told.
     Elsewhere,
 }
@@ -54,8 +60,11 @@ pub(super) fn place<'g>(index: &Index<'g>, host: &str) -> Place<'g> {
     if let Some(at) = labels.iter().rposition(|label| *label == "svc") {
         let after = labels.get(at + 1..).unwrap_or_default();
         let before = labels.get(..at).unwrap_or_default();
-        let [pods @ .., name, namespace] = before else { return Place::Elsewhere };
         let ours = after.is_empty() || after == ["cluster", "local"];
+        if let ([name], true) = (before, ours && !index.has_namespace("svc")) {
+            return Place::Incomplete { name: (*name).to_owned() };
+        }
+        let [pods @ .., name, namespace] = before else { return Place::Elsewhere };
         if !ours || pods.len() > 1 {
             return Place::Elsewhere;
         }
@@ -71,12 +80,27 @@ pub(super) fn place<'g>(index: &Index<'g>, host: &str) -> Place<'g> {
     match labels.as_slice() {
         [name] => found(here, name, false).unwrap_or_else(|| missing(here, name, false)),
         [first, second] => found(second, first, false)
-            .or_else(|| found(here, second, true).filter(|_| index.has_pod_named(first)))
+            .or_else(|| {
+                found(here, second, true).filter(|_| index.has_pod_named(first) || of_set(index, first, second))
+            })
             .or_else(|| index.has_namespace(second).then(|| missing(second, first, false)))
+            .or_else(|| {
+                // A namespace with a slip in it, where such a Service is.
+                let meant = |other: &&str| slip(second, other) && index.service_of(other, first).is_some();
+                let near = second.len() > 3 && index.namespace_names().any(|other| meant(&other));
+                near.then(|| Place::NoNamespace { namespace: (*second).to_owned(), name: (*first).to_owned() })
+            })
             .unwrap_or(Place::Elsewhere),
         [_, name, namespace] => found(namespace, name, true).unwrap_or(Place::Elsewhere),
         _ => Place::Elsewhere,
     }
+}
+
+/// Whether a name is formed as one of the pods that a StatefulSet makes behind a Service.
+fn of_set(index: &Index, pod: &str, service: &str) -> bool {
+    let formed = pod.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u16>().is_ok());
+    let makes = |front: &super::index::Front| front.workloads.iter().any(|w| w.object.kind == "StatefulSet");
+    formed && index.front(service).is_some_and(makes)
 }
 
 /// Whether pods of a spec ask the cluster's DNS with the usual search list, so that a short name is one of the cluster.

@@ -31,6 +31,14 @@ impl Way {
         }
     }
 
+    /// As policyTypes has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ingress => "Ingress",
+            Self::Egress => "Egress",
+        }
+    }
+
     pub(super) fn peers(self) -> &'static str {
         match self {
             Self::Ingress => "from",
@@ -205,16 +213,40 @@ pub(super) fn decide<'g>(
     Verdict::Denied(denials)
 }
 
-/// The gap of a policy that allows nobody a port; none when a rule allows it somebody.
-pub(super) fn refuses_port<'g>(policy: &'g NetworkPolicy, way: Way, port: &Port) -> Option<Denial<'g>> {
-    let mut nearest = None;
-    for (at, (_, ports)) in rules(policy, way).into_iter().enumerate() {
-        match port_gap(ports, port, &format!("spec.{}[{at}]", way.field()), way, at) {
-            Answer::No(gap) => nearest = nearest.or(Some(gap)),
+/// The gap of a policy that admits nobody to a port, or only peers of which `never` says that they are somebody else; none
+/// when a rule may admit those who are meant.
+pub(super) fn refuses_port<'g>(
+    policy: &'g NetworkPolicy,
+    port: &Port,
+    never: impl Fn(&NetworkPolicyPeer) -> bool,
+) -> Option<Denial<'g>> {
+    let way = Way::Ingress;
+    let mut nearest: Option<Gap> = None;
+    for (at, (peers, ports)) in rules(policy, way).into_iter().enumerate() {
+        let base = format!("spec.{}[{at}]", way.field());
+        let gap = match port_gap(ports, port, &base, way, at) {
+            Answer::No(gap) => gap,
+            Answer::Yes | Answer::Unknown if !peers.is_empty() && peers.iter().all(&never) => Gap {
+                count: 1,
+                path: format!("{base}.from[0]"),
+                value: "podSelector".into(),
+                because: format!("{} rule {at} allows pods of its own namespace only", way.field()),
+                edit: format!("add a peer with the namespace of the controller to {base}.from"),
+                label: None,
+            },
             Answer::Yes | Answer::Unknown => return None,
-        }
+        };
+        nearest = nearest.or(Some(gap));
     }
     Some(Denial { policy, gap: nearest.unwrap_or_else(|| closed(policy, way)) })
+}
+
+/// Whether a policy may let connections to a port out of the cluster.
+pub(super) fn lets_out(policy: &NetworkPolicy, port: &Port) -> bool {
+    rules(policy, Way::Egress).into_iter().any(|(peers, ports)| {
+        let out = peers.is_empty() || peers.iter().any(|peer| peer.ip_block.is_some());
+        out && !matches!(port_gap(ports, port, "", Way::Egress, 0), Answer::No(_))
+    })
 }
 
 /// The gap of a policy that allows nothing in a direction.
@@ -225,6 +257,22 @@ fn closed(policy: &NetworkPolicy, way: Way) -> Gap {
         s.match_labels.iter().flatten().next().is_none() && s.match_expressions.iter().flatten().next().is_none()
     });
     let whom = if all { "every pod of the namespace" } else { "these pods" };
+    let other = match way {
+        Way::Ingress => Way::Egress,
+        Way::Egress => Way::Ingress,
+    };
+    // A direction that is named in policyTypes, or is there because nothing is, and that nobody wrote rules for.
+    if !rules(policy, other).is_empty() {
+        let (name, theirs) = (way.name(), other.field());
+        return Gap {
+            count: usize::MAX,
+            path: "spec.policyTypes".into(),
+            value: name.into(),
+            because: format!("policyTypes has {name} while it has rules for {theirs} only, so it allows no {field}"),
+            edit: format!("drop {name} from spec.policyTypes, or add an {field} rule for this connection"),
+            label: None,
+        };
+    }
     Gap {
         count: usize::MAX,
         path: format!("spec.{field}"),

@@ -66,7 +66,7 @@ pub(super) fn hinted(spec: &PodSpec, number: i32) -> bool {
 }
 
 /// Whether a container of a spec says nothing about its ports.
-fn undeclared(spec: &PodSpec) -> bool {
+pub(super) fn undeclared(spec: &PodSpec) -> bool {
     spec.containers.iter().any(|container| container.ports.as_ref().is_none_or(Vec::is_empty))
 }
 

@@ -46,7 +46,7 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
             out.push(nothing(index, front.service, wanted));
         } else {
             out.extend(rest::at_rest(index, front));
-            out.extend(wide::too_much(front, wanted));
+            out.extend(wide::too_much(index, front, wanted));
         }
     }
 }

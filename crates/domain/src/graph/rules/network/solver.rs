@@ -5,17 +5,31 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer};
 
+use super::super::super::Standing;
 use super::blame::{self, Connection, Subject};
 use super::called;
 use super::index::{Index, selector};
-use super::needs::Need;
+use super::needs::{Need, later};
 use super::policy::{self, Denial, Peer, Port, Verdict, Way};
 use super::reach::Denied;
 use super::wanted::{Wanted, addresses, wanted};
 use crate::graph::query::{name, of_service};
-use crate::graph::{Workload, selects};
+use crate::graph::{Touch, Workload, selects};
+
+/// Words in the images and names of what takes in requests from outside.
+const FRONTS: [&str; 12] = [
+    "ingress", "nginx", "traefik", "haproxy", "envoy", "kong", "gateway", "proxy", "contour", "caddy", "istio",
+    "router",
+];
+
+/// Whether a workload may be what a route is served by.
+fn fronts(workload: &Workload) -> bool {
+    let mut names = workload.spec.containers.iter().map(|container| container.image.as_deref().unwrap_or_default());
+    let has = |text: &str| FRONTS.iter().any(|word| text.contains(word));
+    has(&workload.object.name) || names.any(has)
+}
 
 /// Answers for workloads, with what was found out before.
 pub(super) struct Solver<'a, 'g> {
@@ -168,7 +182,7 @@ impl<'a, 'g> Solver<'a, 'g> {
         let port = wanted.first()?;
         let number = port.of_pod(server)?;
         let none = BTreeMap::new();
-        // Nobody knows where the controller runs: whatever allows somebody this port may mean it.
+        // Nobody knows where the controller runs: whatever allows somebody of elsewhere this port may mean it.
         let at = Port { number: Some(number), protocol: port.protocol(), spec: Some(&server.spec) };
         let peer = Peer {
             home: "",
@@ -178,12 +192,24 @@ impl<'a, 'g> Solver<'a, 'g> {
             addresses: &[],
             who: "pods of its controller",
         };
+        let never = |peer: &NetworkPolicyPeer| {
+            let own = peer.namespace_selector.is_none() && peer.ip_block.is_none();
+            own && !self.index.graph.workloads.iter().any(|workload| {
+                peer.pod_selector.as_ref().is_none_or(|wanted| selects(wanted, &workload.pod_labels))
+                    && fronts(workload)
+            })
+        };
         let denials: Option<Vec<Denial>> =
-            policies.iter().map(|policy| policy::refuses_port(policy, Way::Ingress, &at)).collect();
+            policies.iter().map(|policy| policy::refuses_port(policy, &at, never)).collect();
         let denials = denials.filter(|denials| !denials.is_empty())?;
+        // Those who allow pods of the namespace may be right about how requests come; a change tells that they were not.
+        let own = denials.iter().any(|denial| denial.gap.value == "podSelector");
+        let since = |denial: &Denial| later(Touch::of(&denial.policy.metadata).as_ref(), need.name_at.touched.as_ref());
+        let unsure = own && !denials.iter().any(since);
         let what = format!("port {number} of {}", called(&server.object));
         let connection = Connection { need, way: Way::Ingress, subject: server.into(), other: None, what, number };
-        blame::denied(self.index, &connection, &denials, self.idle(), (&peer, &at), service)
+        let found = blame::denied(self.index, &connection, &denials, self.idle(), (&peer, &at), service)?;
+        Some(if unsure { Denied { standing: Standing::Suspect, ..found } } else { found })
     }
 
     /// Policies that select no pods at all.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::super::super::{Finding, Keyed, Standing};
 use super::super::{cause, fact, meant};
+use super::dependency::slip;
 use super::index::Index;
 use super::ingress::{leads_to, object};
 use super::needs::{edited, later};
@@ -37,26 +38,65 @@ pub(super) struct Place<'a> {
 }
 
 pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
-    if !index.graph.knows("Secret") {
-        return;
-    }
+    let secrets = index.graph.knows("Secret");
     for ingress in &index.graph.ingresses {
         let by = object(ingress);
-        let touched = Touch::of(&ingress.metadata);
-        for (at, tls) in ingress.spec.iter().flat_map(|spec| spec.tls.iter().flatten()).enumerate() {
-            let Some(secret) = tls.secret_name.as_deref().filter(|name| !name.is_empty()) else { continue };
-            let place = Place {
-                by: &by,
-                path: format!("spec.tls[{at}].secretName"),
-                secret,
-                hosts: tls.hosts.iter().flatten().map(String::as_str).collect(),
-                made: managed(ingress) || issued(index, secret),
-                touched: touched.clone(),
-                edited: edited(&ingress.metadata, touched.as_ref()),
-                concerns: leads_to(index, ingress),
-            };
-            out.extend(check(index, &place));
+        let known = out.len();
+        if secrets {
+            secrets_of(index, ingress, &by, out);
         }
+        // What is wrong with the Secret of a host says more.
+        if out.len() == known {
+            out.extend(unserved(index, ingress, &by));
+        }
+    }
+}
+
+/// A host of the rules that the TLS section by a slip does not have.
+fn unserved(index: &Index, ingress: &Ingress, by: &ObjectRef) -> Option<Finding> {
+    let spec = ingress.spec.as_ref()?;
+    let rules = || spec.rules.iter().flatten().filter_map(|rule| rule.host.as_deref()).filter(|host| !host.is_empty());
+    let certified = || spec.tls.iter().flatten().flat_map(|tls| tls.hosts.iter().flatten());
+    let (at, position, idle) = spec.tls.iter().flatten().enumerate().find_map(|(at, tls)| {
+        let mut hosts = tls.hosts.iter().flatten().enumerate();
+        let idle = |host: &str| !host.starts_with('*') && !rules().any(|rule| covers(rule, host) || covers(host, rule));
+        hosts.find(|(_, host)| idle(host)).map(|(position, host)| (at, position, host))
+    })?;
+    let bare = |host: &&str| !certified().any(|known| covers(known, host)) && slip(idle, host);
+    let host = rules().find(bare)?;
+    let path = format!("spec.tls[{at}].hosts[{position}]");
+    let statement = format!(
+        "{} has TLS for host {idle}, which none of its rules has, and none for {host}; did you mean {host}?",
+        called(by)
+    );
+    let mut cause = cause(by, CauseClass::RouteMisconfigured, &path, idle, statement, 0.88);
+    cause.proof = vec![
+        fact(by, &path, idle.as_str(), "a certificate is served for this host"),
+        fact(by, "spec.rules[*].host", host, "requests are for this host, which has no certificate"),
+    ];
+    Some(Finding {
+        concerns: leads_to(index, ingress),
+        words: vec![host.to_owned(), idle.clone()],
+        recommendations: vec![format!("Let {path} and the host of the rule be the same.")],
+        ..finding(Rule::RouteBroken, Standing::Outage, by, cause)
+    })
+}
+
+fn secrets_of(index: &Index, ingress: &Ingress, by: &ObjectRef, out: &mut Vec<Finding>) {
+    let touched = Touch::of(&ingress.metadata);
+    for (at, tls) in ingress.spec.iter().flat_map(|spec| spec.tls.iter().flatten()).enumerate() {
+        let Some(secret) = tls.secret_name.as_deref().filter(|name| !name.is_empty()) else { continue };
+        let place = Place {
+            by,
+            path: format!("spec.tls[{at}].secretName"),
+            secret,
+            hosts: tls.hosts.iter().flatten().map(String::as_str).collect(),
+            made: managed(ingress) || issued(index, secret),
+            touched: touched.clone(),
+            edited: edited(&ingress.metadata, touched.as_ref()),
+            concerns: leads_to(index, ingress),
+        };
+        out.extend(check(index, &place));
     }
 }
 

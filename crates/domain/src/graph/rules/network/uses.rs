@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use super::index::Index;
 use super::names::{self, Form, Mention};
 use super::place::{Place, aliased, asks_cluster, place};
+use super::scripts;
 use super::settings::{self, Setting, Spot, Text};
 use crate::graph::Workload;
 
@@ -41,6 +42,10 @@ pub(super) struct Use<'g> {
     pub(super) place: Place<'g>,
     /// Whether the pods ask the cluster's DNS with the usual search list.
     pub(super) asks: bool,
+    /// Whether it is the variable that the kubelet makes of a Service, so that nobody asks DNS.
+    pub(super) link: bool,
+    /// Whether an init container is told so, and the pod does not start before that has what it needs.
+    pub(super) init: bool,
 }
 
 impl Use<'_> {
@@ -61,12 +66,13 @@ struct Raw {
     port_at: Option<(String, Spot)>,
     plain: bool,
     whole: bool,
+    init: bool,
 }
 
 /// All addresses of all workloads that lead to a Service, or to one that is missing.
 pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
     let mut files: HashMap<(&str, &str), Vec<Raw>> = HashMap::new();
-    let mut found = Vec::new();
+    let (mut found, mut linked) = (Vec::new(), Vec::new());
     for client in &index.graph.workloads {
         let spec = &*client.spec;
         let asks = asks_cluster(spec);
@@ -78,7 +84,8 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
             }
             let leads = place(index, &raw.mention.host);
             let skip = match &leads {
-                Place::Elsewhere => true,
+                // Only policies have a say in what leads out of the cluster.
+                Place::Elsewhere => index.graph.policies.is_empty() || !raw.mention.host.contains('.'),
                 // It speaks of itself.
                 Place::Service { namespace, service, .. } => {
                     let name = service.metadata.name.as_deref().unwrap_or_default();
@@ -86,7 +93,7 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
                         && index.front(name).is_some_and(|front| front.covers(&client.object))
                 }
                 Place::Missing { sure, .. } => !asks && !sure,
-                Place::NoNamespace { .. } => false,
+                Place::NoNamespace { .. } | Place::Incomplete { .. } => false,
             };
             if !skip {
                 found.push(Use {
@@ -101,6 +108,8 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
                     whole: raw.whole,
                     place: leads,
                     asks,
+                    link: false,
+                    init: raw.init,
                 });
             }
         };
@@ -110,7 +119,14 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
             let mut set: Vec<Raw> = settle(&variables).into_iter().chain(settle(&flags)).collect();
             let mut read = read(&texts);
             read.retain(|raw| !told(&mut set, raw));
+            let init = path.contains(".initContainers[") && container.restart_policy.as_deref() != Some("Always");
+            for raw in set.iter_mut().chain(&mut read) {
+                raw.init = init;
+                // To wait for something is what such a script is for.
+                raw.plain |= init && raw.variable.is_empty();
+            }
             set.iter().chain(&read).for_each(&mut add);
+            linked.extend(link(index, client, (container, &path), &variables, init));
         }
         for (map, items) in mounted(spec) {
             let Some(keyed) = index.config_map(map) else { continue };
@@ -127,7 +143,48 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
             }
         }
     }
+    found.append(&mut linked);
     found
+}
+
+/// Services whose variables the scripts of a container use.
+fn link<'g>(
+    index: &Index<'g>,
+    client: &'g Workload,
+    (container, path): (&Container, &str),
+    variables: &[Setting],
+    init: bool,
+) -> Vec<Use<'g>> {
+    let namespace = &index.graph.namespace;
+    let all = scripts::links(container, variables).into_iter().filter_map(|(variable, name)| {
+        let place = match index.front(&name) {
+            Some(front) if front.covers(&client.object) => return None,
+            Some(front) => Place::Service { namespace: namespace.clone(), service: front.service, pod: false },
+            None => Place::Missing { namespace: namespace.clone(), name: name.clone(), sure: true },
+        };
+        let spot =
+            Spot { object: client.object.clone(), path: format!("{path}.command"), touched: client.touched.clone() };
+        let mention = Mention { host: name, port: None, usual: None, form: Form::Bare, secure: None };
+        let value = format!("${variable}");
+        let (port, port_at) = (None, None);
+        let text = String::new();
+        Some(Use {
+            client,
+            spot,
+            variable: text,
+            value,
+            mention,
+            port,
+            port_at,
+            plain: true,
+            whole: false,
+            place,
+            asks: true,
+            link: true,
+            init,
+        })
+    });
+    all.collect()
 }
 
 /// Whether an address in a script only repeats a variable. The script may add the port.
@@ -195,6 +252,7 @@ fn settle(group: &[Setting]) -> Vec<Raw> {
                 port_at: apart.map(|(other, _)| (other.name.clone(), other.spot.clone())),
                 plain: mention.form == Form::Url || (one_word && hinted),
                 whole: one_word,
+                init: false,
                 mention,
             });
         }
@@ -207,7 +265,8 @@ fn read(texts: &[Text]) -> Vec<Raw> {
     let mut found = Vec::new();
     for text in texts {
         let lines = text.words.lines().filter(|line| !line.trim_start().starts_with('#'));
-        for mention in lines.flat_map(names::mentions) {
+        let tools = if text.prose { scripts::asked(&text.words) } else { Vec::new() };
+        for mention in lines.flat_map(names::mentions).chain(tools) {
             found.push(Raw {
                 spot: text.spot.clone(),
                 variable: String::new(),
@@ -216,6 +275,7 @@ fn read(texts: &[Text]) -> Vec<Raw> {
                 port_at: None,
                 plain: mention.form == Form::Url && !text.prose,
                 whole: !text.prose,
+                init: false,
                 mention,
             });
         }

@@ -8,14 +8,15 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact};
-use super::index::Front;
+use super::dependency::APP;
+use super::index::{Front, Index};
 use super::selection::shown;
 use super::{called, finding};
 use crate::detection::Rule;
 use crate::graph::query::{of_service, ports, same};
 
 /// A Service leads to pods of several workloads, some of which do not serve its port.
-pub(super) fn too_much(front: &Front, wanted: &BTreeMap<String, String>) -> Option<Finding> {
+pub(super) fn too_much(index: &Index, front: &Front, wanted: &BTreeMap<String, String>) -> Option<Finding> {
     let ready = |workload: &&&Workload| {
         !matches!(workload.object.kind.as_str(), "Job" | "CronJob")
             && front.pods.iter().any(|pod| pod.ready && same(&pod.workload, &workload.object))
@@ -63,5 +64,51 @@ pub(super) fn too_much(front: &Front, wanted: &BTreeMap<String, String>) -> Opti
             ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
         });
     }
-    None
+    neighbour(index, front, wanted, &behind)
+}
+
+/// A Service with the name of one application takes in pods of another, which has a Service of its own.
+fn neighbour(
+    index: &Index,
+    front: &Front,
+    wanted: &BTreeMap<String, String>,
+    behind: &[&&Workload],
+) -> Option<Finding> {
+    let object = of_service(front.service);
+    let app = |workload: &Workload| APP.iter().find_map(|key| workload.pod_labels.get(*key).cloned());
+    let called_so =
+        |workload: &&&&Workload| workload.object.name == object.name || app(workload) == Some(object.name.clone());
+    let right = behind.iter().find(called_so)?;
+    let stranger = behind.iter().find(|workload| {
+        let name = &workload.object.name;
+        // A variant of the same application has a name that begins so, or the same label.
+        let variant = name.starts_with(&object.name) || object.name.starts_with(name.as_str());
+        let apart = app(workload).zip(app(right)).is_some_and(|(this, that)| this != that);
+        let alone =
+            index.front(name).is_some_and(|own| own.workloads.iter().all(|w| same(&w.object, &workload.object)));
+        !variant && apart && alone && app(workload).as_deref() == Some(name)
+    })?;
+    let statement = format!(
+        "Service {} selects too much: {} matches pods of {} and of {}, which has a Service of its own",
+        object.name,
+        shown(wanted),
+        called(&right.object),
+        called(&stranger.object)
+    );
+    let path = match wanted.iter().next() {
+        Some((key, _)) if wanted.len() == 1 => format!("spec.selector.{key}"),
+        _ => "spec.selector".to_owned(),
+    };
+    let mut cause = cause(&object, CauseClass::ServiceMisconfigured, &path, &shown(wanted), statement, 0.85);
+    cause.proof = vec![
+        fact(&object, "spec.selector", shown(wanted), "it matches ready pods of both workloads"),
+        fact(&right.object, "metadata.name", &right.object.name, "the Service has the name of this one"),
+        fact(&stranger.object, "metadata.name", &stranger.object.name, "this one has a Service of its own"),
+    ];
+    Some(Finding {
+        concerns: vec![right.object.clone(), stranger.object.clone()],
+        words: vec![object.name.clone()],
+        recommendations: vec![format!("Add a label to the selector that only pods of {} have.", called(&right.object))],
+        ..finding(Rule::ServiceBroken, Standing::Outage, &object, cause)
+    })
 }

@@ -218,7 +218,15 @@ fn pods_that_ask_the_resolver_of_the_node() {
     let found = outage(&with("dnsPolicy: Default"));
     assert_eq!(at(&found), ("Deployment", "web", "spec.template.spec.dnsPolicy"));
     says(&found, &["dnsPolicy Default", "ClusterFirst"]);
-    quiet(&with("hostNetwork: true"));
+    let found = outage(&with("hostNetwork: true"));
+    says(&found, &["ClusterFirst, which with hostNetwork means", "did you mean ClusterFirstWithHostNet?"]);
+    let asks = |server: &str| {
+        with(&format!("dnsPolicy: None\ndnsConfig: {{nameservers: [{server}], searches: [shop.svc.cluster.local]}}"))
+    };
+    let found = outage(&asks("8.8.8.8"));
+    assert_eq!(at(&found).2, "spec.template.spec.dnsConfig.nameservers");
+    // What a resolver of one's own knows cannot be seen.
+    quiet(&asks("10.0.0.2"));
     silent(&with("dnsPolicy: ClusterFirst"));
     silent(&with("dnsPolicy: ClusterFirstWithHostNet\nhostNetwork: true"));
     silent(&(text + &running("web", "dnsPolicy: Default\ncontainers:\n- {name: main, image: i}")));

@@ -163,3 +163,33 @@ fn two_claims_of_one_path() {
         "{kubernetes.io/ingress.class: edge, nginx.ingress.kubernetes.io/canary: 'true'}",
     ));
 }
+
+#[test]
+fn a_claim_of_another_namespace() {
+    let theirs = ingress("a", "web", "{number: 80}").replace("name: a,", "name: a, namespace: bank,");
+    let ours = server("web", 8080) + &service("web", "web", 80, "http") + &ingress("b", "web", "{number: 80}");
+    let both = changed(&(ours.clone() + &theirs), "Ingress", "a", 1, 1);
+    let found = look(&changed(&both, "Ingress", "b", 1, 9));
+    assert_eq!((found.len(), found[0].standing, at(&found[0]).1), (1, Standing::Latent, "b"));
+    says(&found[0], &["which Ingress a of namespace bank already claims"]);
+    // The other namespace tells it, where the other came in between.
+    silent(&changed(&changed(&both, "Ingress", "a", 1, 9), "Ingress", "b", 1, 1));
+    silent(&(ours + &theirs.replace("shop.example.org", "bank.example.org")));
+}
+
+#[test]
+fn a_host_that_the_certificate_is_not_served_for() {
+    let with = |tls: &str| {
+        server("web", 8080)
+            + &service("web", "web", 80, "http")
+            + &ingress("front", "web", "{number: 80}")
+                .replace("  rules:", &format!("  tls: [{{hosts: [{tls}], secretName: cert}}]\n  rules:"))
+            + &secret("cert", "kubernetes.io/tls", "{tls.crt: '', tls.key: ''}")
+    };
+    let found = outage(&with("shpo.example.org"));
+    assert_eq!(at(&found), ("Ingress", "front", "spec.tls[0].hosts[0]"));
+    says(&found, &["TLS for host shpo.example.org", "did you mean shop.example.org?"]);
+    for good in ["shop.example.org", "'*.example.org'", "admin.example.org", "shop.example.org, shpo.example.org"] {
+        silent(&with(good));
+    }
+}

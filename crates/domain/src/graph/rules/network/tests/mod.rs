@@ -1,11 +1,18 @@
 //! Each rule with faults and with their harmless twins.
 
 mod bad_input;
+mod balancer;
 mod dependency;
+mod external;
 mod gateway;
+mod headless;
+mod hosts;
 mod ingress;
 mod names;
+mod outside;
 mod reach;
+mod scheme;
+mod scripts;
 mod service;
 
 use crate::graph::fixture::{graph, running};

@@ -279,3 +279,31 @@ fn services_that_lead_elsewhere() {
     assert_eq!(at(&found), ("Service", "db", "spec.selector"));
     says(&found, &["no selector and no EndpointSlice", "Deployment web"]);
 }
+
+#[test]
+fn a_selector_that_takes_in_a_neighbour() {
+    let labelled = |name: &str| {
+        server(name, 8080)
+            .replace(&format!("{{app: {name}}}}}\n    spec"), &format!("{{app: {name}, part: shop}}}}\n    spec"))
+            .replace(
+                &format!("labels: {{app: {name}}}\n  owner"),
+                &format!("labels: {{app: {name}, part: shop}}\n  owner"),
+            )
+    };
+    let both = |a: &str, b: &str| {
+        labelled(a)
+            + &labelled(b)
+            + &service(a, a, 80, "8080").replace(&format!("{{app: {a}}}"), "{part: shop}")
+            + &service(b, b, 80, "8080")
+    };
+    let found = outage(&both("cart", "till"));
+    assert_eq!(at(&found), ("Service", "cart", "spec.selector.part"));
+    says(&found, &["selects too much", "Deployment cart", "Deployment till", "a Service of its own"]);
+    // A variant of the same application is meant.
+    silent(&both("cart", "cart-canary"));
+    // One Service for all, with a name of its own.
+    silent(
+        &both("cart", "till")
+            .replace("metadata: {name: cart}\nspec:\n  clusterIP", "metadata: {name: all}\nspec:\n  clusterIP"),
+    );
+}

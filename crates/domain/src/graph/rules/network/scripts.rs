@@ -1,0 +1,96 @@
+//! Addresses in scripts that stand in no URL: arguments of tools that connect, and the variables that the kubelet makes of
+//! Services.
+
+use k8s_openapi::api::core::v1::Container;
+
+use super::names::{self, Form, Mention};
+use super::settings::Setting;
+
+/// Tools with a host and a port behind them.
+const CONNECT: [&str; 4] = ["nc", "ncat", "netcat", "telnet"];
+/// Tools with a host behind them.
+const RESOLVE: [&str; 4] = ["nslookup", "dig", "ping", "hosts"];
+/// Tools whose host and port are options.
+const CLIENTS: [&str; 7] = ["pg_isready", "psql", "mysql", "mysqladmin", "mariadb-admin", "redis-cli", "mongosh"];
+/// Options of the tools that have a value.
+const VALUED: &str = "wipsqxXc";
+/// Words that are read behind a tool.
+const MOST: usize = 12;
+/// End of the variable with the address of a Service.
+const LINK: &str = "_SERVICE_HOST";
+
+/// Hosts that the tools of a script ask.
+pub(super) fn asked(script: &str) -> Vec<Mention> {
+    let mut found = Vec::new();
+    for line in names::head(script).lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let parted = line.replace([';', '|', '&', '(', ')', '<', '>', '`'], " ; ");
+        let words: Vec<&str> = parted.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
+        for (at, word) in words.iter().enumerate() {
+            let rest = words.get(at + 1..words.len().min(at + 1 + MOST)).unwrap_or_default();
+            let rest = rest.split(|word| *word == ";").next().unwrap_or_default();
+            let tool = word.rsplit('/').next().unwrap_or(word);
+            found.extend(behind(tool, rest));
+        }
+    }
+    found
+}
+
+fn behind(tool: &str, words: &[&str]) -> Option<Mention> {
+    if CLIENTS.contains(&tool) {
+        let option = |short: &str, long: &str| {
+            words.iter().enumerate().find_map(|(at, word)| {
+                let joined = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('='));
+                let apart = (*word == short || *word == long).then(|| words.get(at + 1).copied()).flatten();
+                joined.or(apart)
+            })
+        };
+        return address(option("-h", "--host")?, option("-p", "--port").and_then(|port| port.parse().ok()));
+    }
+    let (connects, resolves) = (CONNECT.contains(&tool), RESOLVE.contains(&tool));
+    if !(connects || resolves) {
+        return None;
+    }
+    let mut plain = Vec::new();
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        if word.starts_with('-') {
+            if word.len() > 1 && word.ends_with(|c| VALUED.contains(c)) {
+                words.next();
+            }
+        } else if !word.starts_with('+') {
+            plain.push(word);
+        }
+    }
+    let port = plain.get(1).filter(|_| connects).and_then(|port| port.parse().ok());
+    // Without its port a connection is none.
+    (resolves || port.is_some()).then(|| address(plain.first()?, port)).flatten()
+}
+
+fn address(host: &str, port: Option<u16>) -> Option<Mention> {
+    let form = if port.is_some() { Form::HostPort } else { Form::Bare };
+    Some(Mention { port, form, ..names::bare(host)? })
+}
+
+/// The variables of Services that the scripts of a container use, with the names of the Services. The kubelet sets them when
+/// the Service is there at the start, and nothing else does.
+pub(super) fn links(container: &Container, set: &[Setting]) -> Vec<(String, String)> {
+    let probes = [&container.readiness_probe, &container.liveness_probe, &container.startup_probe];
+    let probed = probes.into_iter().flatten().filter_map(|probe| probe.exec.as_ref()?.command.as_ref()).flatten();
+    let mut found: Vec<(String, String)> = Vec::new();
+    for text in container.command.iter().flatten().chain(container.args.iter().flatten()).chain(probed) {
+        for part in names::head(text).split('$').skip(1) {
+            let open = part.starts_with(['{', '(']);
+            let part = part.strip_prefix(['{', '(']).unwrap_or(part);
+            let name: &str = part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+            let tail = part.get(name.len()..).unwrap_or_default();
+            let Some(service) = name.strip_suffix(LINK).filter(|service| !service.is_empty()) else { continue };
+            // One with a value for its absence, or that somebody sets.
+            let own = (open && tail.starts_with([':', '-', '='])) || set.iter().any(|setting| setting.name == name);
+            let service = service.to_ascii_lowercase().replace('_', "-");
+            if !own && service != "kubernetes" && !found.iter().any(|(known, _)| known == name) {
+                found.push((name.to_owned(), service));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,66 @@
+//! Scripts that ask for Services, and pods that wait for them.
+
+use super::super::scripts::asked;
+use super::*;
+
+fn tools(script: &str) -> Vec<(String, Option<u16>)> {
+    asked(script).into_iter().map(|found| (found.host, found.port)).collect()
+}
+
+#[test]
+fn tools_and_what_they_ask() {
+    let is =
+        |script: &str, host: &str, port: Option<u16>| assert_eq!(tools(script), [(host.to_owned(), port)], "{script}");
+    is("until nc -z -w 2 db 5432 </dev/null; do sleep 1; done", "db", Some(5432));
+    is("while ! /bin/nc -zw1 db 5432 2>&1 | cat; do :; done", "db", Some(5432));
+    is("until nslookup cart.shop.svc.cluster.local; do echo wait; done", "cart.shop.svc.cluster.local", None);
+    is("getent hosts 'cart' || exit 1", "cart", None);
+    is("until pg_isready -h db -p 5433 -U app; do sleep 1; done", "db", Some(5433));
+    is("mysqladmin ping --host=db --silent", "db", None);
+    for none in [
+        "nc -l -p 8080",
+        "echo nc",
+        "nc \"$HOST\" 80",
+        "cat /etc/hosts",
+        "nc db",
+        "# nc db 80",
+        "httpd -f -h /srv -p 80",
+    ] {
+        assert_eq!(tools(none), [], "{none}");
+    }
+}
+
+fn waiting(script: &str, env: &str) -> String {
+    let init = format!("initContainers:\n- name: wait\n  image: i\n  command: [sh, -c, '{script}']\n  env: [{env}]");
+    running("web", &format!("{init}\ncontainers:\n- {{name: main, image: i}}"))
+}
+
+#[test]
+fn a_pod_that_waits_for_what_nobody_made() {
+    let late = |text: String| text.replace("status: 'True'", "status: 'False'");
+    let host = "{name: CACHE_HOST, value: cache}";
+    let bad = waiting("until nc -w 1 \"$CACHE_HOST\" 6400; do sleep 2; done", host);
+    let found = outage(&late(bad.clone()));
+    assert_eq!(at(&found), ("Deployment", "web", "spec.template.spec.initContainers[0].env[0].value"));
+    says(&found, &["CACHE_HOST=cache", "Service cache, which does not exist"]);
+    assert_eq!(found.hold, 20);
+    let found = outage(&late(waiting("until nslookup cache; do sleep 2; done", "")));
+    says(&found, &["Service cache, which does not exist"]);
+    // It has started, so it can do without; or the Service is there.
+    quiet(&bad);
+    silent(&late(bad + &server("cache", 6400) + &service("cache", "cache", 6400, "6400")));
+}
+
+#[test]
+fn variables_that_the_kubelet_makes() {
+    let script = |text: &str, env: &str| {
+        running("web", &format!("containers:\n- name: main\n  image: i\n  command: [sh, -c, '{text}']\n  env: [{env}]"))
+    };
+    let bad = script("nc $CART_STORE_SERVICE_HOST 80", "");
+    let found = outage(&bad);
+    says(&found, &["$CART_STORE_SERVICE_HOST", "Service cart-store, which does not exist"]);
+    silent(&(bad + &server("cart", 8080) + &service("cart-store", "cart", 80, "http")));
+    silent(&script("nc ${CART_STORE_SERVICE_HOST:-cart.example.org} 80", ""));
+    silent(&script("nc $CART_STORE_SERVICE_HOST 80", "{name: CART_STORE_SERVICE_HOST, value: 192.0.2.7}"));
+    silent(&script("nc $KUBERNETES_SERVICE_HOST 443", ""));
+}
