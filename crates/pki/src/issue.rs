@@ -9,7 +9,7 @@ use rcgen::{
 };
 use time::OffsetDateTime;
 
-use crate::read::{certificates, identity, parse};
+use crate::read::{Validity, certificates, identity, parse};
 use crate::{Field, Finding};
 
 /// The clock of another node may be behind ours by so much.
@@ -153,4 +153,24 @@ pub fn renew_at(certificate: &[u8]) -> Result<Timestamp, Finding> {
     let (begin, end) = times.unwrap_or_default();
     let at = begin.saturating_add(end.saturating_sub(begin) / 3 * 2);
     Ok(Timestamp::from_second(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX }))
+}
+
+/// A certificate that says the same as another one about its time and its DNS names, and that nobody trusts: for looking
+/// again at what a cluster once was without having the original.
+///
+/// # Errors
+/// When the times are beyond what X.509 has.
+pub fn stand_in(said: &Validity) -> Result<String, IssueError> {
+    let lifetime = said.ends.duration_since(said.begins);
+    let instant = |at: Timestamp| {
+        let wrong = |_| IssueError::Lifetime { begin: said.begins, lifetime };
+        OffsetDateTime::from_unix_timestamp(at.as_second()).map_err(wrong)
+    };
+    let mut parameters = CertificateParams::default();
+    (parameters.not_before, parameters.not_after) = (instant(said.begins)?, instant(said.ends)?);
+    parameters.distinguished_name = DistinguishedName::new();
+    let names = said.names.iter().filter_map(|name| name.clone().try_into().ok());
+    parameters.subject_alt_names = names.map(SanType::DnsName).collect();
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| failed(&e))?;
+    Ok(parameters.self_signed(&key).map_err(|e| failed(&e))?.pem())
 }

@@ -17,7 +17,7 @@ mod tests;
 
 pub use finding::{Field, Finding, Problem};
 pub use inspect::{Given, inspect};
-pub use issue::{Authority, IssueError, Issued, issue_ca, issue_leaf, renew_at};
+pub use issue::{Authority, IssueError, Issued, issue_ca, issue_leaf, renew_at, stand_in};
 pub use read::{Validity, identity, validity};
 pub use trust::Trust;
 pub use verifier::{Verifier, explain};

@@ -62,3 +62,17 @@ fn what_cannot_be_issued_is_refused_with_a_remedy() {
     assert!(issue_ca("ca", now(), years(20_000)).map(|_| ()).is_err());
     assert!(renew_at(b"no").is_err());
 }
+
+#[test]
+fn a_stand_in_says_the_same_of_its_time_and_names() {
+    let said = Validity {
+        begins: now() - years(3),
+        ends: now() - years(1),
+        names: vec!["shop.example".to_owned(), "*.shop.example".to_owned()],
+    };
+    let certificate = stand_in(&said).unwrap();
+    assert_eq!(validity(certificate.as_bytes()).unwrap(), said);
+    let nameless = Validity { names: vec!["not a name\u{e9}".to_owned()], ..said.clone() };
+    assert!(validity(stand_in(&nameless).unwrap().as_bytes()).unwrap().names.is_empty());
+    assert!(stand_in(&Validity { ends: jiff::Timestamp::MAX, ..said }).is_ok());
+}
