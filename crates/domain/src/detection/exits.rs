@@ -1,6 +1,6 @@
 //! Containers that exit again and again.
 
-use api::shared::Severity;
+use api::shared::{Severity, SignalType};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus};
 
@@ -97,6 +97,10 @@ fn push_crash(
     };
     let text = format!("{what} {} of pod {} {does} again and again ({restarts})", status.name, pod.reference().name);
     let mut found = symptom(view, pod, Rule::CrashLoop, Severity::High, text);
+    // Whoever is killed over a probe does not crash: it is restarted.
+    if killer.is_some() {
+        found.signal = SignalType::PodRestart;
+    }
     found.container = Some(status.name.clone());
     found.value = format!("exit {exit}, {restarts}");
     found.threshold = "keeps running".into();

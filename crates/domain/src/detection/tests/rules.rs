@@ -155,6 +155,23 @@ fn a_liveness_probe_whose_every_failure_is_an_event_of_its_own() {
 }
 
 #[test]
+fn what_is_killed_over_its_probe_is_restarted_and_does_not_crash() {
+    let probe = serde_json::json!({"httpGet": {"path": "/alive", "port": 8080}, "periodSeconds": 5, "failureThreshold": 2});
+    let killed = |events: &str| {
+        pod("p", "r2")
+            .spec(with(container(), "/livenessProbe", probe.clone()))
+            .last(1, 20, 137, "Error")
+            .ended(21, 40, 137, "Error")
+            .restarts(2)
+            .event("Unhealthy", events, 4, 10, 38)
+    };
+    let symptom = only(&view([killed("Liveness probe failed: HTTP probe failed with statuscode: 500")]), 41);
+    assert_eq!((symptom.rule, symptom.signal), (Rule::CrashLoop, SignalType::PodRestart));
+    let by_itself = only(&view([killed("Readiness probe failed: connection refused")]), 41);
+    assert_eq!((by_itself.rule, by_itself.signal), (Rule::CrashLoop, SignalType::CrashloopBackoff));
+}
+
+#[test]
 fn a_pod_that_fits_no_node() {
     let message = "0/3 nodes are available: 3 Insufficient cpu.";
     fires_at(&view([pod("p", "r2").unscheduled(5, message)]), Rule::Unschedulable, 15);
