@@ -85,10 +85,8 @@ fn score(finding: &Finding, entry: Option<&Entry>, messages: &[&str], own: &[&st
 fn fits(family: Family, class: CauseClass) -> bool {
     use CauseClass as Class;
     match family {
-        Family::Refused => {
-            matches!(class, Class::DependencyUnavailable | Class::ServiceMisconfigured | Class::ScaledToZero)
-        }
-        Family::Timeout => matches!(
+        // What enforces policies drops packets or refuses them.
+        Family::Refused | Family::Timeout => matches!(
             class,
             Class::NetworkDenied | Class::DependencyUnavailable | Class::ServiceMisconfigured | Class::ScaledToZero
         ),
@@ -96,7 +94,9 @@ fn fits(family: Family, class: CauseClass) -> bool {
             class,
             Class::DependencyUnavailable | Class::ServiceMisconfigured | Class::NetworkDenied | Class::BadConfiguration
         ),
-        Family::UnknownAuthority | Family::CertificateExpired | Family::CertificateName | Family::Tls => {
+        // TLS fails too where the other side speaks without.
+        Family::Tls => matches!(class, Class::CertificateInvalid | Class::DependencyUnavailable),
+        Family::UnknownAuthority | Family::CertificateExpired | Family::CertificateName => {
             class == Class::CertificateInvalid
         }
         Family::Forbidden => class == Class::PermissionDenied,

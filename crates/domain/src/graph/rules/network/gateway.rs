@@ -243,6 +243,8 @@ fn refused(index: &Index, about: &ObjectRef, said: &Said, object: &Value) -> Fin
     Finding {
         concerns,
         words: vec![about.name.clone(), said.reason.to_owned()],
+        // What carries the traffic has to start first; the rest is written in a few steps.
+        hold: if said.type_ == "Programmed" { 120 } else { 15 },
         ..finding(Rule::RouteBroken, Standing::Outage, about, cause)
     }
 }

@@ -185,7 +185,9 @@ fn claims(index: &Index, out: &mut Vec<Finding>) {
         }
     }
     // A claim without a host or a class may be for another controller, or for nobody.
-    let ours = seen.iter().filter(|((class, shown, _), _)| !class.is_empty() && !shown.starts_with('*'));
+    let classes = &index.graph.cluster.ingress_classes;
+    let known = |class: &String| classes.iter().any(|known| name(&known.metadata) == class);
+    let ours = seen.iter().filter(|((class, shown, _), _)| known(class) && !shown.starts_with('*'));
     let ours: BTreeMap<&Spot, &Claim> = ours.collect();
     let elsewhere = index.graph.cluster.ingresses.iter().filter(|(namespace, _)| **namespace != index.graph.namespace);
     for ingress in elsewhere.flat_map(|(_, all)| all) {

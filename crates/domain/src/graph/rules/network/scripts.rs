@@ -85,7 +85,10 @@ pub(super) fn links(container: &Container, set: &[Setting]) -> Vec<(String, Stri
             let tail = part.get(name.len()..).unwrap_or_default();
             let Some(service) = name.strip_suffix(LINK).filter(|service| !service.is_empty()) else { continue };
             // One with a value for its absence, or that somebody sets.
-            let own = (open && tail.starts_with([':', '-', '='])) || set.iter().any(|setting| setting.name == name);
+            let own = (open && tail.starts_with([':', '-', '=']))
+                || set.iter().any(|setting| setting.name == name)
+                || container.env.iter().flatten().any(|variable| variable.name == name)
+                || text.contains(&format!("{name}="));
             let service = service.to_ascii_lowercase().replace('_', "-");
             if !own && service != "kubernetes" && !found.iter().any(|(known, _)| known == name) {
                 found.push((name.to_owned(), service));

@@ -160,7 +160,8 @@ fn link<'g>(
         let place = match index.front(&name) {
             Some(front) if front.covers(&client.object) => return None,
             Some(front) => Place::Service { namespace: namespace.clone(), service: front.service, pod: false },
-            None => Place::Missing { namespace: namespace.clone(), name: name.clone(), sure: true },
+            // An image or a file may set such a variable too.
+            None => Place::Missing { namespace: namespace.clone(), name: name.clone(), sure: false },
         };
         let spot =
             Spot { object: client.object.clone(), path: format!("{path}.command"), touched: client.touched.clone() };

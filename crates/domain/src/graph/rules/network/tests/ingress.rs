@@ -167,14 +167,21 @@ fn two_claims_of_one_path() {
 #[test]
 fn a_claim_of_another_namespace() {
     let theirs = ingress("a", "web", "{number: 80}").replace("name: a,", "name: a, namespace: bank,");
-    let ours = server("web", 8080) + &service("web", "web", 80, "http") + &ingress("b", "web", "{number: 80}");
+    let class =
+        "---\nkind: IngressClass\napiVersion: networking.k8s.io/v1\nmetadata: {name: edge}\nspec: {controller: a/b}\n";
+    let ours = class.to_owned()
+        + &server("web", 8080)
+        + &service("web", "web", 80, "http")
+        + &ingress("b", "web", "{number: 80}");
     let both = changed(&(ours.clone() + &theirs), "Ingress", "a", 1, 1);
     let found = look(&changed(&both, "Ingress", "b", 1, 9));
     assert_eq!((found.len(), found[0].standing, at(&found[0]).1), (1, Standing::Latent, "b"));
     says(&found[0], &["which Ingress a of namespace bank already claims"]);
     // The other namespace tells it, where the other came in between.
     silent(&changed(&changed(&both, "Ingress", "a", 1, 9), "Ingress", "b", 1, 1));
-    silent(&(ours + &theirs.replace("shop.example.org", "bank.example.org")));
+    silent(&(ours.clone() + &theirs.replace("shop.example.org", "bank.example.org")));
+    // Nobody serves either.
+    silent(&(ours.replace("metadata: {name: edge}", "metadata: {name: other}") + &theirs));
 }
 
 #[test]

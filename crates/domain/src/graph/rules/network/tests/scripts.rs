@@ -57,10 +57,14 @@ fn variables_that_the_kubelet_makes() {
         running("web", &format!("containers:\n- name: main\n  image: i\n  command: [sh, -c, '{text}']\n  env: [{env}]"))
     };
     let bad = script("nc $CART_STORE_SERVICE_HOST 80", "");
-    let found = outage(&bad);
-    says(&found, &["$CART_STORE_SERVICE_HOST", "Service cart-store, which does not exist"]);
+    says(&quiet(&bad)[0], &["$CART_STORE_SERVICE_HOST", "Service cart-store, which does not exist"]);
+    // Its pods are there.
+    says(&outage(&(bad.clone() + &server("cart-store", 8080))), &["Service cart-store does not exist"]);
     silent(&(bad + &server("cart", 8080) + &service("cart-store", "cart", 80, "http")));
     silent(&script("nc ${CART_STORE_SERVICE_HOST:-cart.example.org} 80", ""));
     silent(&script("nc $CART_STORE_SERVICE_HOST 80", "{name: CART_STORE_SERVICE_HOST, value: 192.0.2.7}"));
+    silent(&script("CART_STORE_SERVICE_HOST=cart.example.org; nc $CART_STORE_SERVICE_HOST 80", ""));
+    let sealed = "{name: CART_STORE_SERVICE_HOST, valueFrom: {secretKeyRef: {name: s, key: k}}}";
+    silent(&script("nc $CART_STORE_SERVICE_HOST 80", sealed));
     silent(&script("nc $KUBERNETES_SERVICE_HOST 443", ""));
 }
