@@ -10,6 +10,7 @@ use std::time::Duration;
 use api::shared::ObjectRef;
 use domain::detection::{Alert, AlertBook, Evaluation, Transition, WorkloadView, evaluate, evaluate_node};
 use domain::diagnosis::refs::references;
+use domain::detection::alertmanager::Inbox;
 use domain::graph::controller;
 use jiff::{SignedDuration, Timestamp};
 use kit::cache::{Cache, Change, Key as Place};
@@ -24,6 +25,8 @@ use crate::history::Histories;
 use crate::index::Index;
 use crate::key::{Key, Kind};
 use crate::looks::Looks;
+use crate::measure::Measures;
+use crate::reported::Reports;
 use crate::scope::{Hosts, Wanted};
 use crate::seen::{OwnerKind, observed, room};
 use crate::view::{self, of_pod, of_set};
@@ -39,6 +42,8 @@ struct Book {
     alerts: AlertBook,
     /// What is wrong around workloads.
     around: AlertBook,
+    /// What numbers tell.
+    measured: AlertBook,
     /// Objects at fault that were known when a workload's first alert opened; they are its root until it is well.
     joined: HashMap<ObjectRef, ObjectRef>,
     news: broadcast::Sender<Transition>,
@@ -58,10 +63,14 @@ pub(crate) struct Eyes {
     pub(crate) histories: Arc<Histories>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) graphs: Graphs,
+    pub(crate) measures: Measures,
     wanted: Wanted,
     /// Lines of a container's log that an analysis reads.
     pub(crate) log_lines: u32,
     looks: Looks,
+    pub(crate) reports: Reports,
+    /// When time alone may end a report.
+    pub(crate) expiry: Work<()>,
     hosts: Mutex<Hosts>,
     index: RwLock<Index>,
     work: Work<Key>,
@@ -80,11 +89,12 @@ impl Eyes {
         histories: Arc<Histories>,
         clock: Arc<dyn Clock>,
         wanted: Wanted,
-        (log_lines, looks): (u32, Looks),
+        (log_lines, looks, reports): (u32, Looks, Reports),
     ) -> Arc<Self> {
         let book = Book {
             alerts: AlertBook::default(),
             around: AlertBook::default(),
+            measured: AlertBook::default(),
             joined: HashMap::new(),
             news: broadcast::Sender::new(BACKLOG),
         };
@@ -93,9 +103,12 @@ impl Eyes {
             histories,
             clock,
             graphs: Graphs::new(around),
+            measures: Measures::default(),
             wanted,
             log_lines,
             looks,
+            reports,
+            expiry: Work::default(),
             hosts: Mutex::default(),
             index: RwLock::default(),
             work: Work::default(),
@@ -134,6 +147,8 @@ impl Eyes {
             eyes.index_mut().event(event.name(), note, gone);
             if let Some(key) = eyes.of_object(&note.object).filter(|_| !gone) {
                 eyes.add(key);
+            } else if note.object.kind == "PersistentVolumeClaim" {
+                eyes.graphs.changed(event.namespace());
             }
         });
         self.hear(&caches.config_maps, |eyes, map, gone| {
@@ -144,11 +159,16 @@ impl Eyes {
         });
         self.hear(&caches.nodes, |eyes, node, gone| {
             let name = node.name_any();
+            // First, because the looks that are woken below ask for it.
+            if gone {
+                eyes.graphs.node_gone(&name);
+            } else {
+                eyes.graphs.node(room(node), eyes.clock.now());
+            }
             if eyes.index_mut().node(&name, (!gone).then(|| observed(node))) {
                 eyes.wake_pods_of(&name);
             }
             eyes.wake(Kind::Node, node);
-            eyes.graphs.node((!gone).then(|| room(node)).as_ref());
         });
     }
 
@@ -173,8 +193,6 @@ impl Eyes {
     fn listen_around(self: &Arc<Self>) {
         let around = &self.graphs.around;
         self.hear_around(&around.slices);
-        self.hear_around(&around.ingresses);
-        self.hear_around(&around.policies);
         self.hear_around(&around.secrets);
         self.hear_around(&around.accounts);
         self.hear_around(&around.claims);
@@ -183,15 +201,28 @@ impl Eyes {
         self.hear_around(&around.quotas);
         self.hear_around(&around.limits);
         self.hear_around(&around.cron_jobs);
+        self.hear_around(&around.roles);
+        self.hear_around(&around.role_bindings);
+        // What others of the cluster see of a namespace.
         self.hear(&around.services, |eyes, service, _| {
             eyes.graphs.shifted();
             eyes.graphs.changed(service.namespace());
+        });
+        self.hear(&around.policies, |eyes, policy, _| {
+            eyes.graphs.shifted();
+            eyes.graphs.changed(policy.namespace());
+        });
+        self.hear(&around.ingresses, |eyes, ingress, _| {
+            eyes.graphs.shifted();
+            eyes.graphs.changed(ingress.namespace());
         });
         self.hear_shared(&around.namespaces);
         self.hear_shared(&around.storage_classes);
         self.hear_shared(&around.volumes);
         self.hear_shared(&around.ingress_classes);
         self.hear_shared(&around.priority_classes);
+        self.hear_shared(&around.cluster_roles);
+        self.hear_shared(&around.cluster_role_bindings);
         self.hear_shared(&around.validating);
         self.hear_shared(&around.mutating);
     }
@@ -287,13 +318,20 @@ impl Eyes {
         }
     }
 
-    /// Starts the workers; they wait for `filled`.
-    pub(crate) fn open(self: &Arc<Self>, workers: usize, env: &Env, filled: impl Future<Output = ()> + Send + 'static) {
+    /// Starts the workers; they wait for `filled`. Returns what tells when looking has begun.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        workers: usize,
+        env: &Env,
+        filled: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::sync::watch::Receiver<bool> {
         let began = tokio::sync::watch::Sender::new(false);
         for _ in 0..workers.max(1) {
             self.worker("detector", env, began.subscribe(), self.work.clone(), Self::look_safely);
         }
         self.worker("detector-graph", env, began.subscribe(), self.graphs.work.clone(), Self::survey_safely);
+        self.open_reports(env);
+        let begun = began.subscribe();
         let (eyes, token) = (self.clone(), env.supervisor.token().clone());
         env.supervisor.spawn("detector-start", async move {
             if token.run_until_cancelled(filled).await.is_some() {
@@ -304,6 +342,7 @@ impl Eyes {
             token.cancelled().await;
             Ok::<_, std::convert::Infallible>(())
         });
+        begun
     }
 
     /// Notes what has to be looked at before silence means anything.
@@ -346,7 +385,8 @@ impl Eyes {
 
     /// How many things were not looked at since the start, of how many; none before the caches are filled.
     pub(crate) fn first_looks(&self) -> Option<(usize, usize)> {
-        let graphs = self.graphs.left()?;
+        // Numbers that are awaited count like a namespace.
+        let graphs = self.graphs.left()? + self.measures.left();
         let first = lock(&self.first);
         // The configuration of a namespace counts as one thing more to look at.
         first.left.as_ref().map(|left| (left.len() + graphs, first.of.max(left.len() + graphs)))
@@ -409,6 +449,21 @@ impl Eyes {
         again
     }
 
+    /// Notes what numbers tell of an object; returns when the book wants to look again.
+    pub(crate) fn note_measured(&self, object: &ObjectRef, found: &Evaluation, now: Timestamp) -> Option<Timestamp> {
+        let mut book = lock(&self.book);
+        let (changes, again) = book.measured.update(object, found, now);
+        book.tell(changes);
+        again
+    }
+
+    /// An object of which numbers told is gone.
+    pub(crate) fn forget_measured(&self, object: &ObjectRef, now: Timestamp) {
+        let mut book = lock(&self.book);
+        let over = book.measured.forget(object, now);
+        book.tell(over);
+    }
+
     /// The workloads of a namespace that have open alerts, by kind and name.
     pub(crate) fn troubled(&self, namespace: &str) -> HashSet<(String, String)> {
         let book = lock(&self.book);
@@ -421,6 +476,16 @@ impl Eyes {
         self.wanted.whole(namespace)
     }
 
+    /// Whether a workload has an open alert of its own.
+    pub(crate) fn is_troubled(&self, workload: &ObjectRef) -> bool {
+        lock(&self.book).alerts.workloads().any(|known| known == workload)
+    }
+
+    /// Whether the value of an open alert of any workload is such.
+    pub(crate) fn any_alert(&self, is: impl Fn(&str) -> bool) -> bool {
+        lock(&self.book).alerts.open().any(|alert| is(&alert.value))
+    }
+
     /// A millisecond more, so that the rule which asked for it finds its time come.
     pub(crate) fn until(&self, at: Timestamp) -> Duration {
         Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default() + Duration::from_millis(1)
@@ -429,14 +494,17 @@ impl Eyes {
     fn look(&self, key: &Key) -> Option<Timestamp> {
         let now = self.clock.now();
         let found = self.evaluate(key, now);
+        // This takes locks of its own.
+        let root = found.as_ref().and_then(|(object, found)| self.root_for(key, object, &found.symptoms));
         let mut book = lock(&self.book);
         let Some((object, mut found)) = found else {
             let over = book.alerts.forget(&key.reference(None), now);
             self.told(&key.place.namespace, &over);
             book.tell(over);
+            self.measures.gone(key);
             return None;
         };
-        book.join(&object, &mut found, || self.graphs.root_for(&object));
+        book.join(&object, &mut found, root);
         let (changes, again) = book.alerts.update(&object, &found, now);
         self.told(&key.place.namespace, &changes);
         book.tell(changes);
@@ -448,7 +516,7 @@ impl Eyes {
     fn evaluate(&self, key: &Key, now: Timestamp) -> Option<(ObjectRef, Evaluation)> {
         if key.kind == Kind::Node {
             let node = self.caches.nodes.find("", &key.place.name).filter(|_| self.wants(key))?;
-            return Some((key.reference(node.metadata.uid.clone()), evaluate_node(&node, now)));
+            return Some((key.reference(node.metadata.uid.clone()), evaluate_node(&node, self.graphs.fell(&key.place.name), now)));
         }
         let view = self.view(key);
         if !self.wanted.all() {
@@ -466,17 +534,53 @@ impl Eyes {
     }
 
     pub(crate) fn alerts(&self) -> Vec<Alert> {
-        lock(&self.book).open()
+        let mut all = lock(&self.book).open();
+        self.reports.with(|inbox| all.extend(inbox.open().cloned()));
+        all
+    }
+
+    /// The open alerts about what a workload itself goes through; what the graph shows of it is not among them.
+    pub(crate) fn alerts_of(&self, workload: &ObjectRef) -> Vec<Alert> {
+        let book = lock(&self.book);
+        let own = book.alerts.open().chain(book.measured.open());
+        own.filter(|alert| alert.workload == *workload).cloned().collect()
     }
 
     pub(crate) fn alert_count(&self) -> usize {
         let book = lock(&self.book);
-        book.alerts.len() + book.around.len()
+        book.alerts.len() + book.around.len() + book.measured.len() + self.reports.with(|inbox| inbox.len())
     }
 
     pub(crate) fn watch(&self) -> (Vec<Alert>, broadcast::Receiver<Transition>) {
         let book = lock(&self.book);
-        (book.open(), book.news.subscribe())
+        let mut all = book.open();
+        // Ends too: who was away when one was told would wait for it in vain.
+        self.reports.with(|inbox| all.extend(inbox.open().chain(inbox.ended()).cloned()));
+        (all, book.news.subscribe())
+    }
+
+    /// Changes what was reported, and tells the changes; whoever takes a snapshot meanwhile misses none.
+    pub(crate) fn reported<T>(&self, change: impl FnOnce(&mut Inbox) -> (T, Vec<Transition>)) -> T {
+        let book = lock(&self.book);
+        let (answer, changes) = self.reports.with(change);
+        book.tell(changes);
+        answer
+    }
+
+    /// What is known to be at fault where an object has open alerts.
+    pub(crate) fn known_root(&self, object: &ObjectRef) -> Option<ObjectRef> {
+        let book = lock(&self.book);
+        let all = book.alerts.open().chain(book.around.open());
+        let same = |other: &ObjectRef| {
+            (&other.kind, &other.namespace, &other.name) == (&object.kind, &object.namespace, &object.name)
+        };
+        let ours = all.filter(|alert| same(&alert.workload) || same(&alert.root));
+        ours.max_by_key(|alert| alert.rule).map(|alert| alert.root.clone())
+    }
+
+    /// Whether everything is watched.
+    pub(crate) fn watches_all(&self) -> bool {
+        self.wanted.all()
     }
 
     /// The ConfigMaps that a pod or a revision refers to.
@@ -500,14 +604,14 @@ impl Eyes {
 
 impl Book {
     fn open(&self) -> Vec<Alert> {
-        self.alerts.open().chain(self.around.open()).cloned().collect()
+        self.alerts.open().chain(self.around.open()).chain(self.measured.open()).cloned().collect()
     }
 
     /// Lets the first symptoms of a workload point to the object at fault that is known already: they are of one incident.
-    fn join(&mut self, workload: &ObjectRef, found: &mut Evaluation, root: impl FnOnce() -> Option<ObjectRef>) {
+    fn join(&mut self, workload: &ObjectRef, found: &mut Evaluation, root: Option<ObjectRef>) {
         if !self.alerts.workloads().any(|other| other == workload) {
             self.joined.remove(workload);
-            if let Some(root) = root().filter(|_| !found.symptoms.is_empty()) {
+            if let Some(root) = root {
                 self.joined.insert(workload.clone(), root);
             }
         }

@@ -3,14 +3,14 @@
 //! What is watched comes from the caches; logs, claims, measurements and names of Secrets are read now. What cannot be read
 //! is told in a sentence, with the remedy.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
 use api::ai_insight::AIInsightSuggestedAction;
 use domain::detection::{PodView, Revision, Rule, Symptom, WorkloadView};
 use domain::diagnosis::refs::references;
-use domain::diagnosis::{ClaimFact, ConfigHistory, Evidence, LogTail, NodeRoom, amount, requests};
+use domain::diagnosis::{ClaimFact, ConfigHistory, Evidence, LogTail, NodeRoom, amount};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, PodSpec, Secret, ServiceAccount};
@@ -22,7 +22,8 @@ use serde::de::DeserializeOwned;
 
 use super::logs;
 use crate::eyes::Eyes;
-use crate::seen::{room, touched};
+use crate::graph::taken;
+use crate::seen::touched;
 
 /// How long one read may take; an analysis takes little more.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -66,7 +67,8 @@ pub(super) async fn gather(
         names(eyes, client, &namespace, symptom.rule),
         memory(client, &namespace, &symptom),
     );
-    let nodes = nodes(eyes, symptom.rule);
+    let priority = pod(&view, &symptom).and_then(PodView::spec).and_then(|spec| spec.priority).unwrap_or_default();
+    let nodes = nodes(eyes, symptom.rule, priority);
     gaps.extend([logs.gaps, config_maps.gaps, claims.gaps, names.gaps, memory_used.gaps, nodes.gaps].concat());
     let evidence = Evidence {
         view,
@@ -79,6 +81,8 @@ pub(super) async fn gather(
         memory_used: memory_used.found,
         failed: failed.to_vec(),
         suspects: Vec::new(),
+        around: Vec::new(),
+        grants: None,
     };
     (evidence, gaps)
 }
@@ -296,8 +300,8 @@ async fn memory(client: &Client, namespace: &str, symptom: &Symptom) -> Read<BTr
     Read::all(used)
 }
 
-/// What each node offers, and what the pods on it request.
-fn nodes(eyes: &Eyes, rule: Rule) -> Read<Vec<NodeRoom>> {
+/// What each node offers, what the pods on it request, and which of those come before the pod in question.
+fn nodes(eyes: &Eyes, rule: Rule, priority: i32) -> Read<Vec<NodeRoom>> {
     if rule != Rule::Unschedulable {
         return Read::all(Vec::new());
     }
@@ -305,24 +309,5 @@ fn nodes(eyes: &Eyes, rule: Rule) -> Read<Vec<NodeRoom>> {
         let gap = "The free room of each node is not known, because this server sees the pods of some namespaces only.";
         return Read { found: Vec::new(), gaps: vec![gap.to_owned()] };
     }
-    let mut taken: HashMap<String, BTreeMap<String, i128>> = HashMap::new();
-    // Pods of a revision share their spec: each is summed once.
-    let mut sums: HashMap<usize, BTreeMap<String, i128>> = HashMap::new();
-    for pod in eyes.caches.pods.all() {
-        let Some(node) = pod.facts.node.as_ref().filter(|_| !pod.facts.over) else { continue };
-        let identity = std::sync::Arc::as_ptr(&pod.facts.spec) as usize;
-        let sum = sums.entry(identity).or_insert_with(|| requests(&pod.facts.spec));
-        let taken = taken.entry(node.clone()).or_default();
-        for (resource, amount) in &*sum {
-            *taken.entry(resource.clone()).or_default() += amount;
-        }
-        *taken.entry("pods".into()).or_default() += 1000;
-    }
-    let all = eyes.caches.nodes.all();
-    let with = |node: &std::sync::Arc<k8s_openapi::api::core::v1::Node>| {
-        let mut room = room(node);
-        room.requested = taken.remove(&room.name).unwrap_or_default();
-        room
-    };
-    Read::all(all.iter().map(with).collect())
+    Read::all(taken(&eyes.caches, &eyes.graphs.cluster(&eyes.caches), Some(priority)).nodes)
 }

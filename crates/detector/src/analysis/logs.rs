@@ -24,6 +24,8 @@ pub(super) fn wanted(rule: Rule) -> bool {
             | Rule::LivenessFailing
             | Rule::RolloutStuck
             | Rule::JobFailed
+            | Rule::ErrorRate
+            | Rule::Latency
     )
 }
 

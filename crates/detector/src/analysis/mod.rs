@@ -11,8 +11,7 @@ use std::cmp::Reverse;
 use api::shared::ObjectRef;
 use domain::detection::{Alert, Symptom, WorkloadView, evaluate, evaluate_node};
 use domain::diagnosis::{Diagnosis, cleared, diagnose, of_finding, unseen};
-use domain::graph::rules::suspects;
-use domain::graph::{Finding, KINDS, Standing, same};
+use domain::graph::{Finding, KINDS, Standing, rules, same};
 use kube::Client;
 
 use crate::eyes::Eyes;
@@ -23,16 +22,19 @@ use crate::{Analysis, Question};
 pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -> Analysis {
     let now = eyes.clock.now();
     let resource = &question.resource;
+    // An incident about a namespace as a whole is no part of it.
+    let whole = resource.kind == "Namespace";
     let asked = ObjectRef {
         api_version: None,
         kind: resource.kind.clone(),
-        namespace: Some(resource.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        namespace: Some(resource.namespace.clone()).filter(|namespace| !namespace.is_empty() && !whole),
         name: resource.name.clone(),
         uid: None,
     };
-    let namespace = resource.namespace.as_str();
+    let namespace = if whole { resource.name.as_str() } else { resource.namespace.as_str() };
     let covered = eyes.caches.pods.covers(namespace);
-    let findings = if covered { eyes.findings(namespace) } else { Vec::new() };
+    let graph = covered.then(|| eyes.graph(namespace));
+    let findings = graph.as_ref().map(|graph| rules::findings(graph, now)).unwrap_or_default();
     let plain = |diagnosis| Analysis { diagnosis, evidence: None };
     // What the graph shows of the object, where its pods show nothing.
     let shown = || Some(plain(of_finding(about(&findings, &asked, question)?, &question.failed, now)));
@@ -63,7 +65,9 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
         return shown().unwrap_or_else(|| plain(cleared(view.workload, now)));
     };
     let (mut evidence, gaps) = Box::pin(evidence::gather(eyes, client, view, symptom, &question.failed, now)).await;
-    evidence.suspects = suspects(&findings, evidence.view.root()).into_iter().cloned().collect();
+    evidence.grants = graph.as_ref().and_then(|graph| graph.grants(evidence.pod_spec()?));
+    evidence.around = graph.as_ref().map(|graph| graph.around(evidence.view.root(), &findings)).unwrap_or_default();
+    evidence.suspects = rules::suspects(&findings, evidence.view.root()).into_iter().cloned().collect();
     Analysis { diagnosis: with(diagnose(&evidence, now), gaps), evidence: Some(Box::new(evidence)) }
 }
 
@@ -94,7 +98,7 @@ fn look(eyes: &Eyes, key: &Key, now: jiff::Timestamp) -> Option<(WorkloadView, V
         events: Vec::new(),
         job: None,
     };
-    Some((view, evaluate_node(&node, now).symptoms))
+    Some((view, evaluate_node(&node, eyes.graphs.fell(&key.place.name), now).symptoms))
 }
 
 /// How well a fault fits what was asked: its signal or rule first, then the object that it points to.
@@ -119,10 +123,10 @@ fn signal(signal: api::shared::SignalType) -> String {
     serde_json::to_value(signal).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// What an open alert says although this moment shows nothing: between two crashes a container runs.
+/// What an open alert says although this moment shows nothing: between two crashes a container runs. What the graph shows is
+/// asked of the graph.
 fn remembered(eyes: &Eyes, view: &WorkloadView, question: &Question) -> Option<Symptom> {
-    let open = eyes.alerts().into_iter().filter(|alert| alert.workload == view.workload);
-    let alert = open.max_by_key(|alert| {
+    let alert = eyes.alerts_of(&view.workload).into_iter().max_by_key(|alert| {
         let rule: &str = alert.rule.into();
         (fit(&signal(alert.signal), rule, &alert.root, question), alert.rule)
     })?;

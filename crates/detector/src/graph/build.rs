@@ -1,15 +1,18 @@
 //! A namespace as the rules of the graph want it, put together from the caches.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use api::shared::ObjectRef;
+use domain::detection::EventNote;
 use domain::graph::{Graph, Keyed, Member, Surroundings, Touch, Workload, controller, of_cron_job, of_job, of_pod};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use kit::cache::Key as Place;
 
 use super::caches::Around;
+use super::rooms::taken;
 use crate::caches::{Caches, Many};
 use crate::history::Histories;
 use crate::key::{Key, Kind};
@@ -24,6 +27,13 @@ pub(super) fn build(
     troubled: impl Fn(&ObjectRef) -> bool,
 ) -> Graph {
     let mut workloads = workloads(caches, around, namespace);
+    // Only a pod that waits for a node asks what is taken of each.
+    let waits = |pod: &Arc<Seen<Pod>>| pod.facts.node.is_none() && !pod.facts.over;
+    let cluster = if caches.pods.in_namespace(namespace).iter().any(waits) {
+        Arc::new(taken(caches, &cluster, None))
+    } else {
+        cluster
+    };
     for workload in &mut workloads {
         workload.troubled = troubled(&workload.object);
     }
@@ -45,6 +55,10 @@ pub(super) fn build(
         limits: facts(&around.limits, namespace),
         jobs: facts(&caches.jobs, namespace),
         cron_jobs: facts(&around.cron_jobs, namespace),
+        roles: facts(&around.roles, namespace),
+        role_bindings: facts(&around.role_bindings, namespace),
+        notes: notes(caches, around, namespace),
+        leaving: leaving(caches, around, namespace),
         others: around.optional.objects(namespace),
         cluster,
         unreadable: around.unreadable(namespace),
@@ -61,20 +75,34 @@ pub(super) fn surroundings(caches: &Caches, around: &Around) -> Surroundings {
     for policy in &around.policies.all() {
         policies.entry(policy.namespace().to_owned()).or_default().push(policy.facts.clone());
     }
+    let mut ingresses: BTreeMap<String, Vec<Arc<Ingress>>> = BTreeMap::new();
+    for ingress in &around.ingresses.all() {
+        ingresses.entry(ingress.namespace().to_owned()).or_default().push(ingress.facts.clone());
+    }
     Surroundings {
         policies,
+        ingresses,
         namespaces: around
             .namespaces
             .all()
             .iter()
-            .map(|namespace| (namespace.name().to_owned(), namespace.facts.clone()))
+            .map(|namespace| (namespace.name().to_owned(), namespace.facts.0.clone()))
             .collect(),
+        leaving: around
+            .namespaces
+            .all()
+            .iter()
+            .filter_map(|namespace| Some((namespace.name().to_owned(), namespace.facts.1.clone()?)))
+            .collect(),
+        schedulers: BTreeSet::new(),
         services: services.collect(),
         nodes: caches.nodes.all().iter().map(|node| room(node)).collect(),
         storage_classes: around.storage_classes.all().iter().map(|class| class.facts.clone()).collect(),
         volumes: around.volumes.all().iter().map(|volume| volume.facts.clone()).collect(),
         ingress_classes: around.ingress_classes.all().iter().map(|class| class.facts.clone()).collect(),
         priority_classes: around.priority_classes.all().iter().map(|class| class.name().to_owned()).collect(),
+        cluster_roles: around.cluster_roles.all().iter().map(|role| role.facts.clone()).collect(),
+        cluster_role_bindings: around.cluster_role_bindings.all().iter().map(|binding| binding.facts.clone()).collect(),
         validating: around.validating.all(),
         mutating: around.mutating.all(),
     }
@@ -140,6 +168,9 @@ fn pods(caches: &Caches, namespace: &str, workloads: &[Workload]) -> Vec<Member>
             object: own(),
             labels: pod.facts.labels.clone(),
             node: pod.facts.node.clone(),
+            made: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            judged: pod.facts.judged,
+            started: pod.facts.started,
             ready: pod.facts.ready,
             terminating: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
             finalizers: pod.facts.finalizers.clone(),
@@ -155,6 +186,43 @@ fn cron_job_of(caches: &Caches, pod: &Seen<Pod>) -> Option<String> {
     let owner = pod.facts.owner.as_ref().filter(|owner| owner.kind == OwnerKind::Job)?;
     let job = caches.jobs.find(pod.namespace(), &owner.name)?;
     Some(controller(&job.facts.metadata)?.name.clone())
+}
+
+/// What is said of claims, where one waits.
+fn notes(caches: &Caches, around: &Around, namespace: &str) -> Vec<Arc<EventNote>> {
+    let waits = |claim: &Arc<Seen<PersistentVolumeClaim>>| {
+        claim.facts.status.as_ref().and_then(|status| status.phase.as_deref()) != Some("Bound")
+    };
+    if !around.claims.in_namespace(namespace).iter().any(waits) {
+        return Vec::new();
+    }
+    let events = caches.events.in_namespace(namespace);
+    let about = |note: &Arc<EventNote>| note.object.kind == "PersistentVolumeClaim";
+    events.iter().filter_map(|event| event.facts.clone()).filter(about).collect()
+}
+
+/// Workloads and accounts that are being deleted, and what keeps them.
+fn leaving(caches: &Caches, around: &Around, namespace: &str) -> Vec<(ObjectRef, Timestamp, Vec<String>)> {
+    fn of<K: Digest>(version: &str, objects: &[Arc<Seen<K>>], found: &mut Vec<(ObjectRef, Timestamp, Vec<String>)>) {
+        for object in objects {
+            let Some((since, finalizers)) = domain::graph::leaving(&object.metadata) else { continue };
+            let reference = ObjectRef {
+                api_version: Some(version.to_owned()),
+                kind: K::kind(&()).into_owned(),
+                namespace: object.metadata.namespace.clone(),
+                name: object.name().to_owned(),
+                uid: object.metadata.uid.clone(),
+            };
+            found.push((reference, since, finalizers));
+        }
+    }
+    let mut found = Vec::new();
+    of("apps/v1", &caches.deployments.in_namespace(namespace), &mut found);
+    of("apps/v1", &caches.stateful_sets.in_namespace(namespace), &mut found);
+    of("apps/v1", &caches.daemon_sets.in_namespace(namespace), &mut found);
+    of("batch/v1", &caches.jobs.in_namespace(namespace), &mut found);
+    of("v1", &around.accounts.in_namespace(namespace), &mut found);
+    found
 }
 
 fn config_maps(caches: &Caches, histories: &Histories, namespace: &str) -> Vec<Keyed> {

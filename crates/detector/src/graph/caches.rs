@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use api::shared::ObjectRef;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;
@@ -13,7 +14,9 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kit::cache::{Cache, Hub, config};
 use kube::core::ClusterResourceScope;
 use kube::{Api, Client, Resource};
@@ -41,6 +44,10 @@ pub(crate) struct Around {
     pub(crate) quotas: Many<Seen<ResourceQuota>>,
     pub(crate) limits: Many<Seen<LimitRange>>,
     pub(crate) cron_jobs: Many<Seen<CronJob>>,
+    pub(crate) roles: Many<Seen<Role>>,
+    pub(crate) role_bindings: Many<Seen<RoleBinding>>,
+    pub(crate) cluster_roles: Cache<Seen<ClusterRole>>,
+    pub(crate) cluster_role_bindings: Cache<Seen<ClusterRoleBinding>>,
     pub(crate) namespaces: Cache<Seen<Namespace>>,
     pub(crate) storage_classes: Cache<Seen<StorageClass>>,
     pub(crate) volumes: Cache<Seen<PersistentVolume>>,
@@ -74,6 +81,10 @@ impl Around {
             quotas: watch(client, &hubs, "", |_| {}),
             limits: watch(client, &hubs, "", |_| {}),
             cron_jobs: watch(client, &hubs, "", |_| {}),
+            roles: watch(client, &hubs, "", |_| {}),
+            role_bindings: watch(client, &hubs, "", |_| {}),
+            cluster_roles: whole(client, &cluster),
+            cluster_role_bindings: whole(client, &cluster),
             namespaces: whole(client, &cluster),
             storage_classes: whole(client, &cluster),
             volumes: whole(client, &cluster),
@@ -83,6 +94,31 @@ impl Around {
             mutating: cluster.cache(Api::all(client.clone()), config(), |_| {}),
             hubs,
         }
+    }
+
+    /// The configuration that a webhook stands in.
+    pub(crate) fn webhook(&self, name: &str) -> Option<ObjectRef> {
+        let object = |kind: &str, metadata: &ObjectMeta| ObjectRef {
+            api_version: Some("admissionregistration.k8s.io/v1".to_owned()),
+            kind: kind.to_owned(),
+            namespace: None,
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone(),
+        };
+        let validating = self.validating.all();
+        let found = validating.iter().find(|all| all.webhooks.iter().flatten().any(|hook| hook.name == name));
+        let found = found.map(|found| object("ValidatingWebhookConfiguration", &found.metadata));
+        found.or_else(|| {
+            let mutating = self.mutating.all();
+            let found = mutating.iter().find(|all| all.webhooks.iter().flatten().any(|hook| hook.name == name))?;
+            Some(object("MutatingWebhookConfiguration", &found.metadata))
+        })
+    }
+
+    /// Caches that are filled by hand.
+    #[cfg(test)]
+    pub(crate) fn by_hand(namespaces: Cache<Seen<Namespace>>) -> Self {
+        Self { namespaces, ..Self::default() }
     }
 
     /// Kinds that cannot be read in a namespace, or not yet.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use api::shared::{ObjectRef, ResourceRef};
+use api::shared::{CauseClass, ObjectRef, ResourceRef};
 use domain::detection::Transition;
 use domain::graph::{Finding, Graph, rules};
 use jiff::Timestamp;
@@ -30,7 +30,10 @@ impl Eyes {
     fn survey(&self, namespace: &str) -> Option<Timestamp> {
         let now = self.clock.now();
         let graph = self.graph(namespace);
-        let looked = self.graphs.judge(&graph, |finding| self.wants_finding(finding), now);
+        let heard = |finding: &Finding| {
+            finding.cause.class == CauseClass::WebhookUnavailable && self.speaks_of_webhook(&finding.words)
+        };
+        let looked = self.graphs.judge(&graph, |finding| self.wants_finding(finding) && !heard(finding), now);
         let mut next = looked.next;
         for (object, evaluation) in looked.found {
             if let Some(again) = self.note(&object, &evaluation, now) {
@@ -65,7 +68,9 @@ impl Eyes {
     /// Whether a finding is about something that is watched.
     fn wants_finding(&self, finding: &Finding) -> bool {
         let wanted = |object: &ObjectRef| {
-            let namespace = object.namespace.clone().unwrap_or_default();
+            // A namespace is watched when what lies in it is.
+            let own = (object.kind == "Namespace").then(|| object.name.clone());
+            let namespace = own.or_else(|| object.namespace.clone()).unwrap_or_default();
             if self.watches(&namespace) {
                 return true;
             }
@@ -82,6 +87,8 @@ impl Eyes {
         found.extend(around.services.all().iter().map(|service| service.namespace().to_owned()));
         found.extend(self.caches.deployments.all().iter().map(|deployment| deployment.namespace().to_owned()));
         found.extend(self.caches.pods.all().iter().map(|pod| pod.namespace().to_owned()));
+        // One that is gone is looked at once more, for what was told of it.
+        found.extend(self.graphs.told());
         let seen = |namespace: &String| self.caches.pods.covers(namespace) && !EMPTY.contains(&namespace.as_str());
         found.into_iter().filter(seen).collect()
     }

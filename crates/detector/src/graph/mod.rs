@@ -6,6 +6,7 @@
 mod build;
 mod caches;
 mod looks;
+mod rooms;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use api::shared::ObjectRef;
 use domain::detection::{Evaluation, Observation, Rule, Source, Symptom};
-use domain::diagnosis::NodeRoom;
+use domain::diagnosis::{NodeRoom, follows};
 use domain::graph::{Finding, Graph, Standing, Surroundings, rules, same};
 use jiff::{SignedDuration, Timestamp};
 use kit::work::Work;
@@ -22,6 +23,8 @@ use crate::caches::Caches;
 use crate::history::Histories;
 
 pub(crate) use caches::Around;
+pub(crate) use rooms::taken;
+use rooms::Turns;
 
 /// Stands for all namespaces in the queue.
 pub(crate) const EVERYWHERE: &str = "";
@@ -59,8 +62,12 @@ struct State {
     /// When looking began.
     began: Option<Timestamp>,
     cluster: Option<Arc<Surroundings>>,
-    /// What is told of a namespace: the objects that it can explain, and the object at fault.
-    open: HashMap<String, Vec<(Vec<ObjectRef>, ObjectRef)>>,
+    /// How often it was forgotten.
+    shifts: u64,
+    /// What was seen of the nodes.
+    turns: Turns,
+    /// What the last look at a namespace found, each with whether it is told.
+    known: HashMap<String, Vec<(Finding, bool)>>,
 }
 
 /// The graph of every namespace, looked at after changes.
@@ -100,17 +107,57 @@ impl Graphs {
 
     /// Something that namespaces share changed: what is remembered of it is not true any more.
     pub(crate) fn shifted(&self) {
-        self.lock().cluster = None;
+        let mut state = self.lock();
+        state.cluster = None;
+        state.shifts += 1;
+        drop(state);
         self.stirred(EVERYWHERE);
     }
 
-    /// A node is as told now, or gone. Most of what changes on a node is its heartbeat, which no rule reads.
-    pub(crate) fn node(&self, now: Option<&NodeRoom>) {
-        let known = self.lock().cluster.clone();
-        let same = |now: &NodeRoom| known.is_some_and(|cluster| cluster.nodes.contains(now));
-        if !now.is_some_and(same) {
+    /// A node is as told now. Most of what changes on a node is its heartbeat, which no rule reads.
+    pub(crate) fn node(&self, node: NodeRoom, now: Timestamp) {
+        let mut state = self.lock();
+        state.turns.note(&node, now);
+        let node = state.turns.on(node);
+        let same = state.cluster.as_ref().is_some_and(|cluster| cluster.nodes.contains(&node));
+        drop(state);
+        if !same {
             self.shifted();
         }
+    }
+
+    /// A node is gone.
+    pub(crate) fn node_gone(&self, node: &str) {
+        self.lock().turns.forget(node);
+        self.shifted();
+    }
+
+    /// Since when a node is not ready, if it was seen ready before.
+    pub(crate) fn fell(&self, node: &str) -> Option<Timestamp> {
+        self.lock().turns.fell(node)
+    }
+
+    /// What namespaces share, from memory or put together anew.
+    pub(crate) fn cluster(&self, caches: &Caches) -> Arc<Surroundings> {
+        let state = self.lock();
+        let (known, shifts) = (state.cluster.clone(), state.shifts);
+        drop(state);
+        known.unwrap_or_else(|| {
+            let mut fresh = build::surroundings(caches, &self.around);
+            let mut state = self.lock();
+            fresh.nodes = fresh.nodes.into_iter().map(|node| state.turns.on(node)).collect();
+            let fresh = Arc::new(fresh);
+            // What changed meanwhile is not in it.
+            if state.shifts == shifts {
+                state.cluster = Some(fresh.clone());
+            }
+            fresh
+        })
+    }
+
+    /// Namespaces about which something is told.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.lock().told.keys().cloned().collect()
     }
 
     /// The look at a namespace failed: nothing waits for it at the start any longer.
@@ -131,13 +178,28 @@ impl Graphs {
         }
     }
 
-    /// The object at fault of what is told of a namespace and can explain this workload's symptoms.
-    pub(crate) fn root_for(&self, workload: &ObjectRef) -> Option<ObjectRef> {
+    /// Whether a namespace was looked at.
+    pub(crate) fn looked_at(&self, namespace: &str) -> bool {
+        self.lock().known.contains_key(namespace)
+    }
+
+    /// The object at fault that the first symptoms of a workload follow from, as far as the last look knows one, or these
+    /// findings do.
+    pub(crate) fn root_for(
+        &self,
+        workload: &ObjectRef,
+        symptoms: &[Symptom],
+        findings: &[Finding],
+    ) -> Option<ObjectRef> {
         let state = self.lock();
-        let open = state.open.get(workload.namespace.as_deref().unwrap_or_default())?;
-        open.iter()
-            .find(|(objects, _)| objects.iter().any(|object| same(object, workload)))
-            .map(|(_, root)| root.clone())
+        let known = state.known.get(workload.namespace.as_deref().unwrap_or_default());
+        let known = known.into_iter().flatten().map(|(finding, told)| (finding, *told));
+        let concerns = |(finding, _): &(&Finding, bool)| {
+            same(&finding.about, workload) || finding.concerns.iter().any(|object| same(object, workload))
+        };
+        let ours: Vec<(&Finding, bool)> =
+            known.chain(findings.iter().map(|finding| (finding, false))).filter(concerns).collect();
+        symptoms.iter().find_map(|symptom| follows(symptom, workload, &ours))
     }
 
     /// How many namespaces were not looked at for long enough since the start; none before that.
@@ -152,12 +214,7 @@ impl Graphs {
         namespace: &str,
         troubled: impl Fn(&ObjectRef) -> bool,
     ) -> Graph {
-        let known = self.lock().cluster.clone();
-        let cluster = known.unwrap_or_else(|| {
-            let fresh = Arc::new(build::surroundings(caches, &self.around));
-            self.lock().cluster = Some(fresh.clone());
-            fresh
-        });
+        let cluster = self.cluster(caches);
         build::build((caches, &self.around, histories), cluster, namespace, troubled)
     }
 
@@ -168,7 +225,7 @@ impl Graphs {
         let starting = state.began.is_some_and(|began| now.duration_since(began) < SETTLE);
         let since = state.since.entry(graph.namespace.clone()).or_default();
         let mut standing = BTreeMap::new();
-        let mut open = Vec::new();
+        let mut open = HashSet::new();
         let mut found: Vec<(ObjectRef, Evaluation)> = Vec::new();
         let mut next = rules::next_look(graph, now);
         for finding in findings.iter().filter(|finding| tells(finding, graph) && wanted(finding)) {
@@ -177,14 +234,13 @@ impl Graphs {
             // What stood when the process began stood before it too.
             let credit = if starting { (hold - SETTLE).max(SignedDuration::ZERO) } else { SignedDuration::ZERO };
             let first = since.get(&id).copied().unwrap_or_else(|| now.saturating_sub(credit).unwrap_or(now));
-            standing.insert(id, first);
+            standing.insert(id.clone(), first);
             let due = first.saturating_add(hold).unwrap_or(now);
             if due > now {
                 next = Some(next.map_or(due, |known| known.min(due)));
                 continue;
             }
-            let objects = finding.concerns.iter().chain([&finding.about]).cloned().collect();
-            open.push((objects, finding.cause.object.clone()));
+            open.insert(id);
             let symptom = symptom(finding, first);
             if let Some((_, evaluation)) = found.iter_mut().find(|(object, _)| *object == finding.about) {
                 evaluation.symptoms.push(symptom);
@@ -194,7 +250,12 @@ impl Graphs {
             }
         }
         *since = standing;
-        state.open.insert(graph.namespace.clone(), open);
+        let known = findings.into_iter().map(|finding| {
+            let told = open.contains(&identity(&finding));
+            (finding, told)
+        });
+        let known = known.collect();
+        state.known.insert(graph.namespace.clone(), known);
         let told = state.told.remove(&graph.namespace).unwrap_or_default();
         let now_told: Vec<ObjectRef> = found.iter().map(|(object, _)| object.clone()).collect();
         for object in told.into_iter().filter(|object| !now_told.contains(object)) {
@@ -272,15 +333,20 @@ mod tests {
     #[test]
     fn the_heartbeat_of_a_node_wakes_nobody() {
         let graphs = Graphs::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        graphs.node(room(true), at(0));
+        assert!(!graphs.work.is_empty());
+        let graphs = Graphs::default();
         let cluster = Surroundings { nodes: vec![room(true)], ..Surroundings::default() };
-        graphs.lock().cluster = Some(Arc::new(cluster.clone()));
-        graphs.node(Some(&room(true)));
+        graphs.lock().cluster = Some(Arc::new(cluster));
+        graphs.node(room(true), at(1));
+        graphs.node(room(true), at(2));
         assert!(graphs.work.is_empty() && graphs.lock().cluster.is_some());
-        for now in [Some(room(false)), None] {
-            graphs.lock().cluster = Some(Arc::new(cluster.clone()));
-            graphs.node(now.as_ref());
-            assert!(!graphs.work.is_empty() && graphs.lock().cluster.is_none(), "{now:?}");
-        }
+        graphs.node(room(false), at(3));
+        assert!(!graphs.work.is_empty() && graphs.lock().cluster.is_none());
+        assert_eq!(graphs.fell("n1"), Some(at(3)));
+        graphs.node_gone("n1");
+        assert_eq!(graphs.fell("n1"), None);
     }
 
     #[test]

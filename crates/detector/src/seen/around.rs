@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::graph::{Certificate, Keyed, Touch};
+use domain::graph::{Certificate, Keyed, Leaving, Touch};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
@@ -20,12 +21,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use super::{Digest, Seen, slim};
 
 /// Beginnings of the annotations that a rule reads.
-const READ: [&str; 10] = [
+const READ: [&str; 12] = [
     "kubernetes.io/ingress.class",
     "kubernetes.io/tls-acme",
     "cert-manager.io/",
     "certmanager.k8s.io/",
     "nginx.ingress.kubernetes.io/canary",
+    "nginx.ingress.kubernetes.io/backend-protocol",
+    "nginx.org/mergeable-ingress-type",
     "alb.ingress.kubernetes.io/group.name",
     "ingressclass.kubernetes.io/",
     "storageclass.",
@@ -65,6 +68,8 @@ macro_rules! whole {
 }
 
 whole!(
+    ClusterRole,
+    ClusterRoleBinding,
     CronJob,
     EndpointSlice,
     HorizontalPodAutoscaler,
@@ -77,6 +82,8 @@ whole!(
     PersistentVolumeClaim,
     PodDisruptionBudget,
     ResourceQuota,
+    Role,
+    RoleBinding,
     Service,
     StorageClass,
 );
@@ -124,11 +131,12 @@ impl Digest for PriorityClass {
 }
 
 impl Digest for Namespace {
-    /// Its labels.
-    type Facts = BTreeMap<String, String>;
+    /// Its labels, and whether it is being deleted.
+    type Facts = (BTreeMap<String, String>, Option<Leaving>);
 
     fn digest(mut self) -> Seen<Self> {
+        let leaving = Leaving::of(&self);
         let labels = self.metadata.labels.take().unwrap_or_default();
-        Seen { metadata: slim(self.metadata), facts: labels }
+        Seen { metadata: slim(self.metadata), facts: (labels, leaving) }
     }
 }

@@ -1,6 +1,6 @@
 //! Nodes, Warning events and ConfigMaps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::detection::{EventNote, node_ready};
@@ -12,7 +12,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, NodeStatus};
 use super::{Digest, Seen, packed, slim};
 
 /// Kinds whose events a rule reads.
-const SPOKEN_OF: [&str; 6] = ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
+const SPOKEN_OF: [&str; 7] =
+    ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "PersistentVolumeClaim"];
 /// Characters of an event's message that are kept.
 const MESSAGE: usize = 1024;
 /// Bytes of a ConfigMap above which its data is not kept.
@@ -75,8 +76,8 @@ pub(crate) fn node(node: &mut Node) {
     node.metadata.annotations = None;
     node.metadata.owner_references = None;
     if let Some(status) = node.status.take() {
-        let (allocatable, conditions) = (status.allocatable, status.conditions);
-        node.status = Some(NodeStatus { allocatable, conditions, ..NodeStatus::default() });
+        let NodeStatus { allocatable, conditions, addresses, .. } = status;
+        node.status = Some(NodeStatus { allocatable, conditions, addresses, ..NodeStatus::default() });
     }
 }
 
@@ -108,6 +109,6 @@ pub(crate) fn room(node: &Node) -> NodeRoom {
             .flatten()
             .filter_map(|(resource, quantity)| Some((resource.clone(), amount::millis(&quantity.0)?)))
             .collect(),
-        requested: BTreeMap::new(),
+        ..NodeRoom::default()
     }
 }

@@ -135,6 +135,8 @@ fn slim(metadata: ObjectMeta) -> ObjectMeta {
         uid: metadata.uid,
         resource_version: metadata.resource_version,
         creation_timestamp: metadata.creation_timestamp,
+        // What keeps an object matters only once somebody deletes it.
+        finalizers: metadata.finalizers.filter(|_| metadata.deletion_timestamp.is_some()),
         deletion_timestamp: metadata.deletion_timestamp,
         ..ObjectMeta::default()
     }

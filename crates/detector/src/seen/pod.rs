@@ -33,6 +33,10 @@ pub(crate) struct PodFacts {
     pub(crate) restarts: bool,
     /// Whether it is ready.
     pub(crate) ready: bool,
+    /// Whether a scheduler has said something about it.
+    pub(crate) judged: bool,
+    /// Whether a kubelet has taken it.
+    pub(crate) started: bool,
     /// How often its containers were started again.
     pub(crate) restarted: i32,
     pub(crate) spec: Arc<PodSpec>,
@@ -69,6 +73,7 @@ impl Digest for Pod {
         let ready = status.conditions.iter().flatten().any(holds);
         let restarted = status.container_statuses.iter().flatten().map(|container| container.restart_count).sum();
         let ended = domain::graph::ended(&spec, &status);
+        let (judged, started) = domain::graph::progress(&status);
         let spec = Arc::new(slim_spec(spec));
         let status = packed(&slim_status(status));
         Seen {
@@ -80,6 +85,8 @@ impl Digest for Pod {
                 over,
                 restarts,
                 ready,
+                judged,
+                started,
                 restarted,
                 spec,
                 labels: Arc::new(labels),
@@ -141,6 +148,8 @@ fn slim_spec(spec: PodSpec) -> PodSpec {
         init_containers: spec.init_containers.map(|list| list.into_iter().map(slim_container).collect()),
         node_selector: spec.node_selector,
         overhead: spec.overhead,
+        priority: spec.priority,
+        priority_class_name: spec.priority_class_name,
         restart_policy: spec.restart_policy,
         scheduler_name: spec.scheduler_name,
         scheduling_gates: spec.scheduling_gates,
@@ -178,6 +187,7 @@ fn slim_status(status: PodStatus) -> PodStatus {
         message: status.message,
         nominated_node_name: status.nominated_node_name,
         phase: status.phase,
+        pod_ip: status.pod_ip,
         reason: status.reason,
         start_time: status.start_time,
         ..PodStatus::default()

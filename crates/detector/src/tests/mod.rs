@@ -3,7 +3,12 @@
 
 mod alerts;
 mod answers;
+mod measured;
+mod prometheus;
+mod hostile;
+mod joined;
 mod kinds;
+mod placing;
 mod quiet;
 mod real;
 mod scale;
@@ -14,7 +19,7 @@ use std::sync::Arc;
 use domain::detection::{Alert, Transition};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod};
 use kit::cache::{Cache, Key as Place};
 use kit::clock::Clock;
 use kit::controller::Env;
@@ -62,6 +67,7 @@ pub(crate) struct Objects {
     pub(crate) events: Cache<Seen<Event>>,
     pub(crate) config_maps: Cache<Seen<ConfigMap>>,
     pub(crate) nodes: Cache<Node>,
+    pub(crate) namespaces: Cache<Seen<Namespace>>,
 }
 
 pub(crate) struct World {
@@ -95,11 +101,11 @@ pub(crate) async fn of(scope: Scope, objects: &Objects, clock: &Arc<RuntimeClock
         whole: true,
     };
     let eyes = Eyes::new(
-        (caches, crate::graph::Around::default()),
+        (caches, crate::graph::Around::by_hand(objects.namespaces.clone())),
         Arc::new(Histories::default()),
         clock.clone(),
         Wanted::new(&scope),
-        (100, crate::Looks::default()),
+        (100, crate::Looks::default(), crate::Reports::default()),
     );
     eyes.open(2, &env, async {});
     let detector = Detector { eyes, client: api.client(), scope, hubs: Hubs::default() };
