@@ -1,9 +1,10 @@
 //! Domain to wire and back. Fields below 50 are filled as chatcli 1.188 fills them, so that its operator understands them.
+//! What is said leaves without credentials: resources and messages are read by many. Parameters of actions stay as they are.
 
 use api::ai_insight::AIInsightSuggestedAction;
 use api::shared::{ObjectRef, Proof, ResourceRef, RootCause, Severity, SignalType};
 use domain::detection::{Alert, Observation, Rule};
-use domain::llm::{Ask, Usage};
+use domain::llm::{Ask, Usage, logged, told};
 use jiff::Timestamp;
 use proto::v1;
 use serde::Serialize;
@@ -96,7 +97,7 @@ pub(crate) fn alert(alert: &Alert) -> v1::WatcherAlert {
     v1::WatcherAlert {
         r#type: legacy_type(alert.signal),
         severity: legacy_severity(alert.severity).to_owned(),
-        message: alert.message.clone(),
+        message: told(&alert.message),
         object: legacy_object(alert),
         namespace: alert.workload.namespace.clone().unwrap_or_default(),
         deployment: alert.workload.name.clone(),
@@ -113,7 +114,7 @@ pub(crate) fn alert(alert: &Alert) -> v1::WatcherAlert {
         resolved: alert.resolved_at.is_some(),
         resolved_at: alert.resolved_at.map(time),
         evidence: alert.evidence.iter().map(observation).collect(),
-        value: alert.value.clone(),
+        value: told(&alert.value),
         threshold: alert.threshold.clone(),
         source: if alert.rule == Rule::Reported { ALERTMANAGER.to_owned() } else { String::new() },
         kept_seconds: alert.kept.map_or(0, |kept| kept.as_secs()),
@@ -125,7 +126,7 @@ fn observation(seen: &Observation) -> v1::Evidence {
     v1::Evidence {
         r#type: source.to_owned(),
         object: Some(wire_object(&seen.object)),
-        detail: seen.detail.clone(),
+        detail: told(&seen.detail),
         time: seen.time.map(time),
     }
 }
@@ -174,14 +175,14 @@ fn usage(usage: v1::Usage) -> Usage {
 pub(crate) fn analysis(analysis: Analysis) -> v1::AnalyzeIssueResponse {
     let Analysis { diagnosis, provider, model, usage, fallback } = analysis;
     v1::AnalyzeIssueResponse {
-        analysis: diagnosis.analysis,
+        analysis: told(&diagnosis.analysis),
         confidence: diagnosis.cause.confidence as f32,
-        recommendations: diagnosis.recommendations,
+        recommendations: diagnosis.recommendations.iter().map(|advice| told(advice)).collect(),
         model,
         provider,
         suggested_actions: diagnosis.actions.into_iter().map(action).collect(),
         root_cause: Some(root_cause(diagnosis.cause)),
-        log_analysis: diagnosis.log_analysis.unwrap_or_default(),
+        log_analysis: logged(&diagnosis.log_analysis.unwrap_or_default()),
         usage: usage.map(|usage| v1::Usage {
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
@@ -205,15 +206,15 @@ fn root_cause(cause: RootCause) -> v1::RootCause {
     v1::RootCause {
         object: Some(wire_object(&cause.object)),
         path: cause.path.unwrap_or_default(),
-        value: cause.value.unwrap_or_default(),
+        value: told(&cause.value.unwrap_or_default()),
         class: spelled(&cause.class),
-        statement: cause.statement,
+        statement: told(&cause.statement),
         confidence: cause.confidence,
         proof: cause.proof.into_iter().map(proof).collect(),
         ruled_out: cause
             .ruled_out
             .into_iter()
-            .map(|other| v1::RuledOut { hypothesis: other.hypothesis, because: other.because })
+            .map(|other| v1::RuledOut { hypothesis: other.hypothesis, because: told(&other.because) })
             .collect(),
     }
 }
@@ -222,7 +223,7 @@ fn proof(proof: Proof) -> v1::Proof {
     v1::Proof {
         object: Some(wire_object(&proof.object)),
         path: proof.path.unwrap_or_default(),
-        value: proof.value.unwrap_or_default(),
+        value: told(&proof.value.unwrap_or_default()),
         resource_version: proof.resource_version.unwrap_or_default(),
         time: proof.time.map(|at| time(at.0)),
         rule: proof.rule,

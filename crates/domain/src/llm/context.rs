@@ -94,6 +94,7 @@ pub fn material(ask: &Ask, diagnosis: &Diagnosis, evidence: Option<&Evidence>) -
             Section { keep: Keep::Tail, ..Section::new("Log of the failing container", logs(evidence)) },
             Section::new("Changes between the last two revisions", revisions(evidence)),
             Section::new("ConfigMaps of the workload", config_maps(evidence)),
+            Section::new("What the workload is connected with", evidence.around.join("\n")),
             Section::new("Pods", pods(evidence)),
             Section::new("Warning events", events(evidence)),
             Section::new("Claims and nodes", nodes(evidence)),

@@ -30,7 +30,7 @@ pub use price::{PRICES, Price, Prices};
 pub use problem::Problem;
 pub use prompt::{Prompt, repair, schema};
 pub use provider::{Provider, Wire};
-pub use scrub::{PATTERNS, REMOVED, Scrubber};
+pub use scrub::{PATTERNS, REMOVED, Scrubber, logged, told};
 pub use usage::Usage;
 
 #[cfg(test)]

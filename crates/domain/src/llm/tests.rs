@@ -45,6 +45,7 @@ fn evidence() -> Evidence {
         memory_used: BTreeMap::new(),
         failed: Vec::new(),
         suspects: Vec::new(),
+        around: vec!["Service web sends port 80 → 8080 to 0 ready pods".into()],
         grants: None,
     }
 }

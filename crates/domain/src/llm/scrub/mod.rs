@@ -7,6 +7,7 @@ mod rules;
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use regex::{Captures, Regex, RegexBuilder};
 
@@ -53,21 +54,7 @@ impl Scrubber {
     /// The text without secrets and personal data.
     pub fn scrub(&self, text: &str) -> String {
         let rules = &self.rules;
-        let text = rules.pem.replace_all(text, "$1[removed]$2");
-        let text = replace(text, &rules.url, |found| {
-            let userinfo = found.get(2).map_or("", |m| m.as_str());
-            // `docker://registry:5000/app@sha256:…` has a port, no password; addresses of stores have no `@` behind a path.
-            let scheme = group(found, 1).to_ascii_lowercase();
-            let port = WEB.contains(&scheme.as_str())
-                && userinfo.split_once(':').is_some_and(|(_, rest)| {
-                    let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-                    digits.len() < rest.len() && digits.starts_with(['/', '?'])
-                });
-            let path_first = userinfo.find('/').is_some_and(|slash| userinfo.find(':').is_none_or(|at| slash < at));
-            (!port && !path_first).then(|| format!("{}{REMOVED}@", &group(found, 1)))
-        });
-        let text = rules.dsn.replace_all(&text, "${1}[removed]@$2").into_owned();
-        let text = rules.authorization.replace_all(&text, "$1$2 [removed]").into_owned();
+        let text = shapes(rules, text);
         let text = rules.block.replace_all(&text, "$1 [removed]\n").into_owned();
         let text = rules.env.replace_all(&text, "$1[removed]").into_owned();
         let text = rules.env_after.replace_all(&text, "$1[removed]$2").into_owned();
@@ -92,6 +79,42 @@ impl Scrubber {
         }
         text
     }
+}
+
+/// Takes out what shows by its own form that it is a credential: keys, and passwords in addresses and headers.
+fn shapes(rules: &Rules, text: &str) -> String {
+    let text = rules.pem.replace_all(text, "$1[removed]$2");
+    let text = replace(text, &rules.url, |found| {
+        let userinfo = found.get(2).map_or("", |m| m.as_str());
+        // `docker://registry:5000/app@sha256:…` has a port, no password; addresses of stores have no `@` behind a path.
+        let scheme = group(found, 1).to_ascii_lowercase();
+        let port = WEB.contains(&scheme.as_str())
+            && userinfo.split_once(':').is_some_and(|(_, rest)| {
+                let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                digits.len() < rest.len() && digits.starts_with(['/', '?'])
+            });
+        let path_first = userinfo.find('/').is_some_and(|slash| userinfo.find(':').is_none_or(|at| slash < at));
+        (!userinfo.is_empty() && !port && !path_first).then(|| format!("{}{REMOVED}@", &group(found, 1)))
+    });
+    let text = rules.dsn.replace_all(&text, "${1}[removed]@$2").into_owned();
+    rules.authorization.replace_all(&text, "$1$2 [removed]").into_owned()
+}
+
+static PLAIN: LazyLock<Option<Scrubber>> = LazyLock::new(|| Scrubber::new("").ok());
+
+/// A sentence or a value without credentials, for resources and messages: keys, tokens, and passwords in addresses go by
+/// their form; the words around them stay.
+pub fn told(text: &str) -> String {
+    // Without rules nothing may pass; a test holds that they can be built.
+    PLAIN.as_ref().map_or_else(
+        || REMOVED.to_owned(),
+        |plain| plain.rules.token.replace_all(&shapes(&plain.rules, text), REMOVED).into_owned(),
+    )
+}
+
+/// Lines of a log without secrets and personal data, by the rules of the product.
+pub fn logged(text: &str) -> String {
+    PLAIN.as_ref().map_or_else(|| REMOVED.to_owned(), |plain| plain.scrub(text))
 }
 
 /// Replaces what `with` gives something for; the rest stays.

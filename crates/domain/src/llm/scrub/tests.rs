@@ -157,7 +157,7 @@ fn added_patterns_are_taken_line_by_line_and_a_bad_one_is_named() {
 fn odd_passwords_go_at_once() {
     gone("0#^a^#", "postgres://user:0#^a^#@db/x");
     gone("12/ab", "postgres://user:12/ab@db/x");
-    for text in ["password=\\password", "password=\\x y", "token:\\'a"] {
+    for text in ["password=\\password", "password=\\x y", "token:\\'a", "passwordx://,/x://@"] {
         let once = scrub(text);
         assert_eq!(scrub(&once), once, "{text}");
     }
@@ -191,4 +191,22 @@ proptest! {
         prop_assume!(!words.contains("pwd") && !words.contains("dsn"));
         prop_assert_eq!(scrub(&words), words);
     }
+}
+
+#[test]
+fn what_is_told_in_resources_loses_credentials_and_keeps_its_words() {
+    let cause = "Deployment web (DB=postgres://shop:hunter2@store:5432/shop) cannot reach port 5432 of Service store";
+    assert_eq!(
+        told(cause),
+        "Deployment web (DB=postgres://[removed]@store:5432/shop) cannot reach port 5432 of Service store"
+    );
+    for plain in [
+        "Secret db has no key pasword, to which Deployment web refers; did you mean password?",
+        "Container app of Deployment web exits with 1: password authentication failed for user \"shop\"",
+        "image registry.invalid/shop@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 was not found",
+        "ConfigMap settings: TOKEN_FILE is /var/run/token, which does not exist",
+    ] {
+        assert_eq!(told(plain), plain);
+    }
+    assert!(!logged("login with password=hunter2 failed").contains("hunter2"));
 }
