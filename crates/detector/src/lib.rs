@@ -13,7 +13,10 @@ mod history;
 mod index;
 mod key;
 mod looks;
+mod measure;
 mod optional;
+mod reported;
+mod roots;
 mod scope;
 mod seen;
 mod targets;
@@ -37,6 +40,8 @@ use eyes::Eyes;
 use graph::Around;
 use history::Histories;
 pub use looks::Looks;
+pub use measure::{Measuring, Metrics};
+pub use reported::Reports;
 use scope::{Hubs, Wanted};
 pub use scope::{Scope, Target};
 use seen::Specs;
@@ -55,15 +60,27 @@ pub struct Settings {
     pub log_lines: u32,
     /// Where looks are counted.
     pub looks: Looks,
+    /// What Alertmanager has told so far.
+    pub reports: Reports,
     /// Whether Secrets are watched: their types, the names of their keys and the dates of certificates are kept, nothing
     /// else. Kubernetes has no right for that alone, so it is the right to read them.
     pub secrets: bool,
+    /// Which metrics are read, and how often.
+    pub measuring: Measuring,
 }
 
 impl Settings {
     /// The usual settings for a scope.
     pub fn new(scope: Scope) -> Self {
-        Self { scope, workers: 1, log_lines: 100, looks: Looks::default(), secrets: true }
+        Self {
+            scope,
+            workers: 1,
+            log_lines: 100,
+            looks: Looks::default(),
+            reports: Reports::default(),
+            secrets: true,
+            measuring: Measuring::default(),
+        }
     }
 }
 
@@ -147,7 +164,7 @@ impl Detector {
     /// Starts the caches and the workers under the supervisor of `env`. Nothing is concluded before every kind was listed
     /// once, or is known to be refused: half of the truth looks like a fault.
     pub fn start(client: Client, settings: Settings, env: &Env) -> Self {
-        let Settings { scope, workers, log_lines, looks, secrets } = settings;
+        let Settings { scope, workers, log_lines, looks, reports, secrets, measuring } = settings;
         let hubs = Hubs::new(&scope, || Hub::new(&env.supervisor, &env.metrics));
         let histories = Arc::new(Histories::default());
         // The prune of ConfigMaps may ask what workloads refer to, which only the eyes know, and they own the caches.
@@ -170,7 +187,7 @@ impl Detector {
         let kinds = optional::Optional::start(&client, &optional, secrets, &env.supervisor);
         around.optional = kinds.clone();
         let wanted = Wanted::new(&scope);
-        let eyes = Eyes::new((caches, around), histories, env.clock.clone(), wanted, (log_lines, looks));
+        let eyes = Eyes::new((caches, around), histories, env.clock.clone(), wanted, (log_lines, looks, reports));
         let _ = late.set(Arc::downgrade(&eyes));
         let of_kinds = Arc::downgrade(&eyes);
         kinds.listen(move |namespace| {
@@ -179,7 +196,7 @@ impl Detector {
             }
         });
         let waits = hubs.clone();
-        eyes.open(workers, env, async move {
+        let begun = eyes.open(workers, env, async move {
             waits.settled(&KINDS).await;
             let all = async {
                 optional.all_settled().await;
@@ -190,6 +207,7 @@ impl Detector {
                 tracing::warn!("{why}; faults that only this kind shows are not found");
             }
         });
+        eyes.measure(&client, measuring, &begun, env);
         Self { eyes, client, scope, hubs }
     }
 

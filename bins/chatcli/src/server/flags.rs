@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
 /// A value that may be empty: the operator writes every variable that it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given<T>(pub Option<T>);
@@ -59,6 +61,22 @@ pub fn truth(variable: &'static str) -> impl Fn(&str) -> Result<bool, String> + 
     }
 }
 
+/// An amount of time with its unit, as Alertmanager writes them: a minute at least, a month at most.
+pub fn duration(variable: &'static str) -> impl Fn(&str) -> Result<Given<SignedDuration>, String> + Clone {
+    move |text| {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Given(None));
+        }
+        let days = SpanRelativeTo::days_are_24_hours();
+        let known = text.parse::<Span>().ok().and_then(|span| span.to_duration(days).ok());
+        let sane = SignedDuration::from_mins(1)..=SignedDuration::from_hours(31 * 24);
+        known.filter(|time| sane.contains(time)).map(|time| Given(Some(time))).ok_or_else(|| {
+            format!("(or {variable}) it is no time from 1m to 31d; remedy: write one with its unit, such as 4h, or leave it out")
+        })
+    }
+}
+
 /// An IP address without a port.
 pub fn address(text: &str) -> Result<Given<std::net::IpAddr>, String> {
     match text.trim() {
@@ -91,5 +109,10 @@ mod tests {
         assert_eq!((text(" a\n"), text("")), (Ok(Given(Some("a".into()))), Ok(Given(None))));
         assert!(text("a\nb").unwrap_err().contains("remedy"));
         assert!(address("0.0.0.0:1").unwrap_err().contains("without a port"));
+        let time = |text: &str| duration("X")(text).map(|given| given.0.map(|time| time.as_mins()));
+        assert_eq!((time(""), time("4h"), time("1d"), time("1h30m")), (Ok(None), Ok(Some(240)), Ok(Some(1440)), Ok(Some(90))));
+        for wrong in ["4", "h", "0s", "-4h", "30s", "60d", "soon"] {
+            assert!(time(wrong).unwrap_err().contains("remedy"), "{wrong}");
+        }
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use grpc::{Limits, Rate};
+use jiff::SignedDuration;
 
-use super::flags::{Given, OrNone, address, number, text, truth};
+use super::flags::{Given, OrNone, address, duration, number, text, truth};
 
 /// Time that open calls get when the process stops; below what its tasks get.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -17,6 +18,8 @@ const METRICS_PORT: u16 = 9090;
 const MESSAGE: usize = 50 << 20;
 const RATE: u32 = 10;
 const BURST: u32 = 30;
+/// What Alertmanager itself has when nothing is said.
+const REPEAT: SignedDuration = SignedDuration::from_hours(4);
 
 /// Flags of the ports and their limits.
 #[derive(clap::Args, Debug)]
@@ -54,6 +57,10 @@ pub struct Flags {
     /// Most calls at a time on one connection
     #[arg(long, env = "CHATCLI_MAX_CONCURRENT_STREAMS", value_name = "COUNT", value_parser = number("CHATCLI_MAX_CONCURRENT_STREAMS", 1..=1_000_000_u32))]
     max_concurrent_streams: Option<Given<u32>>,
+    /// How often Alertmanager repeats what is still there (its repeat_interval), 4h unless said otherwise; what was not
+    /// repeated twice counts as over
+    #[arg(long, env = "CHATCLI_ALERTMANAGER_REPEAT_INTERVAL", value_name = "DURATION", value_parser = duration("CHATCLI_ALERTMANAGER_REPEAT_INTERVAL"))]
+    alertmanager_repeat_interval: Option<Given<SignedDuration>>,
     /// File to which every call is appended as one line of JSON
     #[arg(long, env = "CHATCLI_AUDIT_LOG_PATH", value_name = "FILE", value_parser = text)]
     audit_log_path: Option<Given<String>>,
@@ -69,6 +76,11 @@ impl Flags {
     fn host(&self) -> IpAddr {
         let anywhere = self.kubernetes_service_host.given().map(|_| Ipv4Addr::UNSPECIFIED);
         self.bind_address.given().unwrap_or_else(|| anywhere.unwrap_or(Ipv4Addr::LOCALHOST).into())
+    }
+
+    /// How often Alertmanager repeats what is still there.
+    pub fn repeat_interval(&self) -> SignedDuration {
+        self.alertmanager_repeat_interval.given().unwrap_or(REPEAT)
     }
 
     /// Address of gRPC.

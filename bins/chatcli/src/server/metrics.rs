@@ -165,6 +165,8 @@ pub async fn count<E: Eyes>(
     let counting = async {
         loop {
             let (open, mut changes) = eyes.watch();
+            // What has ended lately is told with what is there.
+            let open: Vec<Alert> = open.into_iter().filter(|alert| alert.resolved_at.is_none()).collect();
             let now: HashSet<String> = open.iter().map(|alert| alert.id.clone()).collect();
             for alert in open.iter().filter(|alert| !known.contains(&alert.id)) {
                 opened.get_or_create(&labels(alert)).inc();

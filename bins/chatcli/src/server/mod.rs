@@ -103,7 +103,8 @@ async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Resul
     for problem in problems.iter().filter(|problem| !problem.is_empty()) {
         tracing::warn!(provider, "{problem}; BUILTIN answers for who cannot");
     }
-    let watcher = Arc::new(Watcher::new(llm, plan.is_some(), seat.is_some()));
+    let watcher = Watcher::new(llm, plan.is_some(), seat.is_some()).repeated_every(args.listen.repeat_interval());
+    let watcher = Arc::new(watcher);
 
     let calls = grpc::Metrics::default();
     let opened = metrics::register(&metrics, &calls, &watcher);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use api::instance::WatchedKind;
-use detector::{Detector, Looks, Scope, Settings, Target, WatchConfig};
+use detector::{Detector, Measuring, Scope, Settings, Target, WatchConfig};
 use kit::controller::Env;
 use kit::supervisor::{End, Supervisor};
 
@@ -55,6 +55,9 @@ pub struct Flags {
     /// Lines of a container's log that an analysis reads, 100 unless said otherwise; 0 reads none
     #[arg(long, env = "CHATCLI_WATCH_MAX_LOG_LINES", value_name = "COUNT", value_parser = number("CHATCLI_WATCH_MAX_LOG_LINES", 0..=100_000_u32))]
     watch_max_log_lines: Option<Given<u32>>,
+    /// Prometheus, to be asked about the requests and the load of workloads whose pods are not read themselves
+    #[arg(long, env = "PROMETHEUS_URL", value_name = "URL", value_parser = text)]
+    prometheus_url: Option<Given<String>>,
 }
 
 /// What is watched, and where that is said.
@@ -63,6 +66,8 @@ pub struct Plan {
     /// What.
     pub scope: Scope,
     log_lines: u32,
+    measuring: Measuring,
+    prometheus: Option<String>,
     /// Characters of context that a request to a language model carries, if the file says so.
     pub context_chars: Option<usize>,
     /// The file, with what stood in it.
@@ -75,6 +80,14 @@ impl Flags {
     /// # Errors
     /// Names the flag or the field, what is wrong and what mends it.
     pub fn read(&self) -> anyhow::Result<Option<Plan>> {
+        let prometheus = self.prometheus_url.given();
+        if prometheus.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            bail!("--prometheus-url (PROMETHEUS_URL) is no URL of http or https; remedy: write it like http://prometheus-server.monitoring.svc:9090");
+        }
+        Ok(self.plan()?.map(|plan| Plan { prometheus, ..plan }))
+    }
+
+    fn plan(&self) -> anyhow::Result<Option<Plan>> {
         let named = self.all_namespaces || !self.watch_namespace.is_empty();
         if let Some(file) = self.watch_config.given().map(PathBuf::from) {
             if named {
@@ -83,7 +96,7 @@ impl Flags {
             return plan(file).map(Some);
         }
         let log_lines = self.watch_max_log_lines.given().unwrap_or(100);
-        let of = |scope| Some(Plan { scope, log_lines, context_chars: None, file: None });
+        let of = |scope| Some(Plan { scope, log_lines, measuring: Measuring::default(), prometheus: None, context_chars: None, file: None });
         if self.all_namespaces {
             return Ok(of(Scope::All));
         }
@@ -119,6 +132,8 @@ fn plan(file: PathBuf) -> anyhow::Result<Plan> {
     Ok(Plan {
         scope: config.scope(),
         log_lines: config.log_lines,
+        measuring: config.measuring.clone(),
+        prometheus: None,
         context_chars: Some(config.context_chars),
         file: Some((file, bytes)),
     })
@@ -137,15 +152,17 @@ struct Running {
 }
 
 impl Running {
-    fn start(client: &kube::Client, (plan, secrets): (&Plan, bool), env: &Env, looks: &Looks) -> Self {
+    fn start(client: &kube::Client, (plan, secrets): (&Plan, bool), env: &Env, watcher: &Watcher) -> Self {
         let (supervisor, watch) = Supervisor::new();
         let env = Env { supervisor: supervisor.clone(), ..env.clone() };
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
         let settings = Settings {
             workers,
             log_lines: plan.log_lines,
-            looks: looks.clone(),
+            looks: watcher.looks().clone(),
+            reports: watcher.reports().clone(),
             secrets,
+            measuring: Measuring { prometheus: plan.prometheus.clone(), ..plan.measuring.clone() },
             ..Settings::new(plan.scope.clone())
         };
         let detector = Detector::start(client.clone(), settings, &env);
@@ -173,7 +190,7 @@ pub async fn run(
     watcher: Arc<Watcher>,
 ) -> anyhow::Result<()> {
     let stop = env.supervisor.token().clone();
-    let mut running = Running::start(&client, (&plan, secrets), &env, watcher.looks());
+    let mut running = Running::start(&client, (&plan, secrets), &env, &watcher);
     watcher.replace(running.detector.clone(), &plan);
     loop {
         let next = tokio::select! {
@@ -188,7 +205,7 @@ pub async fn run(
             next = changed(&plan, &watcher) => next,
         };
         tracing::info!("what is watched has changed");
-        let new = Running::start(&client, (&next, secrets), &env, watcher.looks());
+        let new = Running::start(&client, (&next, secrets), &env, &watcher);
         let looked = async {
             while new.detector.first_look_pending().is_some() {
                 tokio::time::sleep(CHECK).await;
@@ -220,7 +237,7 @@ async fn changed(plan: &Plan, watcher: &Watcher) -> Plan {
         match self::plan(file.clone()) {
             Ok(next) => {
                 watcher.config_problem(None);
-                return next;
+                return Plan { prometheus: plan.prometheus.clone(), ..next };
             }
             Err(error) => {
                 let why = format!("{error:#}; what stood there before is watched");

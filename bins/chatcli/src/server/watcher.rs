@@ -5,10 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use api::shared::ObjectRef;
-use detector::{Detector, Fleet, Looks, Scope};
+use detector::{Detector, Fleet, Looks, Reports, Scope};
+use domain::detection::alertmanager::{Notice, Report};
 use domain::detection::{Alert, Transition};
 use domain::diagnosis::{Diagnosis, Evidence, unseen};
-use grpc::{Analysis, ProviderState, Question, ServerState, TargetState, WatcherStatus};
+use grpc::{Analysis, NotNow, ProviderState, Question, ServerState, TargetState, WatcherStatus};
+use jiff::SignedDuration;
 use kit::clock::{Clock, SystemClock};
 use ports::llm::Llm;
 use tokio::sync::{broadcast, watch};
@@ -33,6 +35,8 @@ pub struct Watcher {
     watched: RwLock<Option<Watched>>,
     llm: Llm,
     looks: Looks,
+    /// What Alertmanager has told, whatever is watched.
+    reports: Reports,
     /// Nobody ever speaks here: for those who listen although nothing is watched.
     silence: broadcast::Sender<Transition>,
     /// Whether anything is to be watched.
@@ -51,6 +55,7 @@ impl Watcher {
             watched: RwLock::default(),
             llm,
             looks: Looks::default(),
+            reports: Reports::default(),
             silence: broadcast::Sender::new(1),
             active,
             standby: AtomicBool::new(standby),
@@ -59,6 +64,12 @@ impl Watcher {
         };
         watcher.refresh();
         watcher
+    }
+
+    /// With alerts of an Alertmanager that repeats what is still there so often.
+    pub fn repeated_every(mut self, repeat_interval: SignedDuration) -> Self {
+        self.reports = Reports::new(repeat_interval);
+        self
     }
 
     /// Watches with another detector from now on. The streams of the one before end when it is dropped.
@@ -126,6 +137,11 @@ impl Watcher {
     /// Where looks are counted.
     pub fn looks(&self) -> &Looks {
         &self.looks
+    }
+
+    /// What Alertmanager has told.
+    pub fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     /// The language models.
@@ -265,5 +281,21 @@ impl grpc::Eyes for Watcher {
         };
         let detector::Counts { workloads, pods, alerts } = detector.counts();
         WatcherStatus { active: self.active, scope, workloads, pods, alerts }
+    }
+
+    fn report(&self, notices: &[Notice]) -> Result<Report, NotNow> {
+        if !self.active {
+            return Err(NotNow::Never(
+                "this server watches nothing, so no alert concerns it; remedy: name targets in its Instance, or post to another server".to_owned(),
+            ));
+        }
+        if self.standby.load(Ordering::SeqCst) {
+            return Err(NotNow::Later("another replica raises the alerts; send them again to reach it".to_owned()));
+        }
+        let looked = self.watched().filter(|watched| watched.detector.first_look_pending().is_none());
+        let Some(Watched { detector, .. }) = looked else {
+            return Err(NotNow::Later("the first look at the cluster goes on; send them again in a moment".to_owned()));
+        };
+        Ok(detector.report(notices))
     }
 }

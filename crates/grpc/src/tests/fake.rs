@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::shared::{CauseClass, Proof, RootCause, RuledOut, Severity, SignalType};
 use domain::detection::{Observation, Rule, Source};
 use domain::diagnosis::cleared;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use ports::server_link::{LinkEvent, ServerLink, Settings};
 use proto::v1::chat_cli_service_client::ChatCliServiceClient;
@@ -18,6 +18,8 @@ use tonic::transport::Channel;
 
 use crate::*;
 
+/// How long what was reported is kept.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(8);
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn at(second: i64) -> Timestamp {
@@ -115,6 +117,8 @@ pub struct Fake {
     pub states: watch::Sender<Arc<ServerState>>,
     /// What happens to an analysis.
     pub analysis: Mutex<Behaviour>,
+    /// Why nothing of Alertmanager is taken in.
+    pub not_now: Mutex<Option<NotNow>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -127,13 +131,19 @@ pub enum Behaviour {
 
 impl Fake {
     pub fn new(alerts: impl IntoIterator<Item = Alert>) -> Arc<Self> {
+        Self::with_backlog(alerts, 16)
+    }
+
+    /// With a channel that takes so many changes before a receiver is behind.
+    pub fn with_backlog(alerts: impl IntoIterator<Item = Alert>, backlog: usize) -> Arc<Self> {
         Arc::new(Self {
             open: Mutex::new(alerts.into_iter().collect()),
-            changes: broadcast::Sender::new(16),
+            changes: broadcast::Sender::new(backlog),
             pending: Mutex::default(),
             asked: Mutex::default(),
             states: watch::Sender::default(),
             analysis: Mutex::new(Behaviour::Answers),
+            not_now: Mutex::default(),
         })
     }
 
@@ -183,6 +193,38 @@ impl Eyes for Fake {
     fn status(&self) -> WatcherStatus {
         let alerts = self.open.lock().unwrap().len();
         WatcherStatus { active: true, scope: "all namespaces".into(), workloads: 2, pods: 5, alerts }
+    }
+
+    fn report(&self, notices: &[Notice]) -> Result<Report, NotNow> {
+        if let Some(why) = self.not_now.lock().unwrap().clone() {
+            return Err(why);
+        }
+        let mut report = Report::default();
+        for notice in notices {
+            if notice.labels.contains_key("outside") {
+                report.outside += 1;
+                report.because("it is not watched here");
+                continue;
+            }
+            let id = notice.id();
+            let known = self.open.lock().unwrap().iter().any(|alert| alert.id == id);
+            match (notice.firing, known) {
+                (true, false) => {
+                    self.fire(Alert { rule: Rule::Reported, kept: Some(KEPT), ..alert(&id, "shop", "web") });
+                    report.new += 1;
+                }
+                (false, true) => {
+                    self.resolve(&id, at(9));
+                    report.over += 1;
+                }
+                _ => {
+                    report.late += 1;
+                    continue;
+                }
+            }
+            report.told.push(id);
+        }
+        Ok(report)
     }
 }
 

@@ -37,6 +37,8 @@ fn expected(alert: &Alert) -> Seen {
                 time: seen.time.map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time),
             })
             .collect(),
+        source: api::shared::Source::Watcher,
+        kept: None,
     }
 }
 

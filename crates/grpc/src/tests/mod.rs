@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)] // A test ends its tasks with its runtime.
 
 mod access;
+mod alertmanager;
 mod calls;
 mod fake;
 mod gate;
