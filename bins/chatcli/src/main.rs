@@ -1,10 +1,14 @@
 //! Composition root: which command, how it logs, how it ends.
 
+mod bundle;
 mod crds;
 mod doctor;
 mod operator;
 mod process;
+mod replay;
 mod server;
+mod verify;
+mod words;
 
 use std::process::ExitCode;
 
@@ -49,6 +53,12 @@ enum Command {
     Operator(Box<operator::Args>),
     /// Checks an installation against what production needs, with the fix for each finding
     Doctor(doctor::Args),
+    /// Re-checks the proof of an Issue's cause against the cluster as it is now
+    Verify(verify::Args),
+    /// Takes an incident into a file: objects, Events, log lines, without secrets
+    Bundle(bundle::Args),
+    /// Plays such a file offline through the same engine and compares the cause
+    Replay(replay::Args),
     /// Prints the CustomResourceDefinitions, or applies them: chatcli crds | kubectl apply -f -
     Crds(crds::Args),
 }
@@ -68,14 +78,18 @@ async fn main() -> ExitCode {
         eprintln!("error: --log {}: {error}; remedy: for example info,kube=warn", cli.log);
         return ExitCode::from(2);
     }
+    let plain = |ended: anyhow::Result<()>| ended.map(|()| ExitCode::SUCCESS);
     let ended = match cli.command {
-        Command::Server(args) => Box::pin(server::run(*args)).await,
-        Command::Operator(args) => Box::pin(operator::run(*args)).await,
-        Command::Doctor(args) => Box::pin(doctor::run(args)).await,
-        Command::Crds(args) => Box::pin(crds::run(args)).await,
+        Command::Server(args) => plain(Box::pin(server::run(*args)).await),
+        Command::Operator(args) => plain(Box::pin(operator::run(*args)).await),
+        Command::Doctor(args) => plain(Box::pin(doctor::run(args)).await),
+        Command::Verify(args) => Box::pin(verify::run(args)).await,
+        Command::Bundle(args) => Box::pin(bundle::run(args)).await,
+        Command::Replay(args) => Box::pin(replay::run(args)).await,
+        Command::Crds(args) => plain(Box::pin(crds::run(args)).await),
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

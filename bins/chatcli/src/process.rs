@@ -55,3 +55,9 @@ pub fn ended(end: End) -> anyhow::Result<()> {
         End::Unexpected { task, why } => bail!("{task} ended although nobody asked it to: {why}"),
     }
 }
+
+/// Writes what a command has to say to standard output.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
