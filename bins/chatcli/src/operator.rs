@@ -61,7 +61,7 @@ pub struct Args {
     /// Port of the REST API; this version does not serve it yet
     #[arg(long, env = "CHATCLI_AIOPS_PORT", value_name = "PORT", default_value_t = 8090)]
     api_port: u16,
-    /// Prometheus, for metrics around an incident; this version does not ask it yet
+    /// Prometheus, which the servers of Instances ask about requests and load
     #[arg(long, env = "PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: Option<String>,
     /// Image of an Instance that names none, with its tag
@@ -101,12 +101,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn life(args: Args, supervisor: Supervisor, watch: Watch) -> anyhow::Result<()> {
     let servers = Servers::new(links(&args)?).with_tls_files(tls_files(&args));
-    if let Some(url) = &args.prometheus_url {
-        tracing::warn!(
-            url,
-            "PROMETHEUS_URL is set, and this version does not ask Prometheus yet: analyses go without its metrics"
-        );
-    }
     let metrics = Metrics::new("chatcli_operator");
     let client = process::connect(args.kubeconfig.clone(), args.context.clone(), &metrics).await?;
     let metrics_listener = serve::bind(args.metrics_bind).await.context("--metrics-bind")?;
@@ -193,6 +187,7 @@ fn instances(args: &Args) -> operator::instance::Settings {
     let facts = InstanceFacts {
         default_image: given(&args.default_image).unwrap_or_else(|| format!("{IMAGE}:{app_version}")),
         app_version: Some(app_version),
+        prometheus_url: given(&args.prometheus_url),
         cluster_domain: given(&args.cluster_domain)
             .or_else(|| cluster_domain(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default()))
             .unwrap_or_else(|| "cluster.local".to_owned()),

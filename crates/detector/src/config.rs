@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
 use api::instance::WatchedKind;
+use domain::detection::measure::Thresholds;
 use serde::Deserialize;
 
+use crate::measure::{Measuring, Metrics};
 use crate::scope::{Scope, Target};
 
 /// Most targets; what the resources allow.
 const MOST: usize = 2000;
+/// Metrics are read no more often than this.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// Most characters of a name in the cluster.
 const LONGEST: usize = 253;
 
@@ -34,6 +40,8 @@ pub struct WatchConfig {
     pub log_lines: u32,
     /// Characters of context that a request to a language model carries.
     pub context_chars: usize,
+    /// Which metrics are read, and what counts as too much.
+    pub measuring: Measuring,
     /// Fields that are set and have no effect in this version, each with the reason.
     pub without_effect: Vec<String>,
 }
@@ -70,6 +78,40 @@ struct Entry {
     metrics_path: Option<String>,
     #[serde(default)]
     metrics_filter: Vec<String>,
+    #[serde(default)]
+    thresholds: Option<Limits>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Limits {
+    #[serde(default)]
+    error_percent: Option<i64>,
+    #[serde(default)]
+    latency_millis: Option<i64>,
+    #[serde(default)]
+    cpu_percent: Option<i64>,
+    #[serde(default)]
+    memory_percent: Option<i64>,
+    #[serde(default)]
+    hold_seconds: Option<i64>,
+}
+
+/// The thresholds of a target.
+fn thresholds(index: usize, limits: Option<&Limits>) -> Result<Thresholds, BadConfig> {
+    let Some(limits) = limits else { return Ok(Thresholds::default()) };
+    let of = |name: &str, value: Option<i64>, most: u32| {
+        let field = format!("targets[{index}].thresholds.{name}");
+        let least = i64::from(name != "holdSeconds");
+        value.map(|value| number(&field, Some(value), 0, least..=i64::from(most)).map(|value| value as u32)).transpose()
+    };
+    Ok(Thresholds {
+        error_percent: of("errorPercent", limits.error_percent, 100)?,
+        latency_millis: of("latencyMillis", limits.latency_millis, 3_600_000)?,
+        cpu_percent: of("cpuPercent", limits.cpu_percent, 100)?,
+        memory_percent: of("memoryPercent", limits.memory_percent, 100)?,
+        hold_seconds: of("holdSeconds", limits.hold_seconds, 86_400)?,
+    })
 }
 
 impl WatchConfig {
@@ -94,31 +136,44 @@ impl WatchConfig {
             return Err(bad("targets", why, "use an Instance of its own for some of them"));
         }
         for (field, text) in [("interval", &file.interval), ("window", &file.window)] {
-            if let Some(text) = text.as_ref().filter(|text| !is_duration(text)) {
+            if let Some(text) = text.as_ref().filter(|text| duration(text).is_none()) {
                 let why = format!("\"{text}\" is no duration longer than 0");
                 return Err(bad(field, why, "write an amount with a unit, such as 30s, 5m or 2h"));
             }
         }
         let log_lines = number("maxLogLines", file.max_log_lines, 100, 0..=100_000)?;
         let context_chars = number("maxContextChars", file.max_context_chars, 32_000, 1..=10_000_000)?;
-        let mut without_effect = Vec::new();
+        let interval = file
+            .interval
+            .as_deref()
+            .and_then(duration)
+            .map_or(Measuring::default().interval, |interval| interval.clamp(SHORTEST, Duration::from_hours(24)));
+        let mut metrics = Vec::new();
         let mut seen = BTreeSet::new();
         for (index, entry) in file.targets.into_iter().enumerate() {
-            let metrics = entry.metrics_port != 0 || !entry.metrics_filter.is_empty();
             check_metrics(index, &entry)?;
+            let thresholds = thresholds(index, entry.thresholds.as_ref())?;
+            let port = u16::try_from(entry.metrics_port).ok().filter(|port| *port > 0);
+            let path = entry.metrics_path.clone().filter(|path| !path.is_empty());
+            let filter = entry.metrics_filter.clone();
             let target = target(index, entry)?;
-            if metrics {
-                let (kind, name) = target.workload.clone().unwrap_or_default();
-                without_effect.push(format!(
-                    "metricsPort and metricsFilter of {kind:?} {}/{name}: metrics of applications are not read by this version",
-                    target.namespace
-                ));
+            // Twice the same target is one: the first that says something counts.
+            let known = metrics.iter().any(|known: &Metrics| known.target == target);
+            if !known && (port.is_some() || thresholds != Thresholds::default()) {
+                let path = path.unwrap_or_else(|| "/metrics".to_owned());
+                metrics.push(Metrics { target: target.clone(), port, path, filter, thresholds });
             }
             // Twice the same is once.
             seen.insert(target);
         }
         let targets = seen.into_iter().collect();
-        Ok(Self { targets, log_lines: log_lines as u32, context_chars: context_chars as usize, without_effect })
+        Ok(Self {
+            targets,
+            log_lines: log_lines as u32,
+            context_chars: context_chars as usize,
+            measuring: Measuring { targets: metrics, interval, prometheus: None },
+            without_effect: Vec::new(),
+        })
     }
 
     /// What is watched.
@@ -201,23 +256,29 @@ pub(crate) fn is_name(text: &str) -> bool {
         })
 }
 
-/// Whether something is a duration longer than zero, as Go writes them, with days besides.
-fn is_duration(text: &str) -> bool {
+/// A duration longer than zero, as Go writes them, with days besides.
+fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
-    let mut some = false;
+    let mut sum = 0.0_f64;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, after) = rest.split_at(digits);
         let unit = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit);
-        let Ok(number) = number.parse::<f64>() else { return false };
-        if !matches!(unit, "ns" | "us" | "µs" | "ms" | "s" | "m" | "h" | "d") {
-            return false;
-        }
-        some |= number > 0.0;
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        sum += number.parse::<f64>().ok()? * seconds;
         rest = after;
     }
-    some
+    Duration::try_from_secs_f64(sum).ok().filter(|_| sum > 0.0)
 }
 
 #[cfg(test)]
@@ -238,7 +299,12 @@ mod tests {
             ["default (Deployment, \"web\")", "production (Deployment, \"api\")", "production (StatefulSet, \"db\")"]
         );
         assert_eq!((config.log_lines, config.context_chars), (50, 8000));
-        assert_eq!(config.without_effect.len(), 1);
+        assert_eq!(config.measuring.interval, Duration::from_secs(30));
+        let [metrics] = config.measuring.targets.as_slice() else { panic!("{:?}", config.measuring) };
+        assert_eq!(
+            (metrics.port, metrics.path.as_str(), metrics.filter.as_slice()),
+            (Some(9090), "/metrics", &["http_*".to_owned()][..])
+        );
         assert_eq!(WatchConfig::parse("targets: [{name: a}]").unwrap().log_lines, 100);
     }
 
@@ -262,6 +328,9 @@ mod tests {
             ("targets: [{name: a, namespace: 'x y'}]", "targets[0].namespace"),
             ("targets: [{name: a, metricsPort: 70000}]", "targets[0].metricsPort"),
             ("targets: [{name: a, metricsPath: metrics}]", "targets[0].metricsPath"),
+            ("targets: [{name: a, thresholds: {errorPercent: 0}}]", "targets[0].thresholds.errorPercent"),
+            ("targets: [{name: a, thresholds: {cpuPercent: 101}}]", "targets[0].thresholds.cpuPercent"),
+            ("targets: [{name: a, thresholds: {errors: 5}}]", "the file"),
         ] {
             let said = WatchConfig::parse(text).expect_err(text).to_string();
             assert!(said.starts_with(field) && said.contains("remedy"), "{text}: {said}");
@@ -269,12 +338,22 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_of_a_target_need_no_port() {
+        let text = "interval: 1m\ntargets: [{name: a, thresholds: {memoryPercent: 80, holdSeconds: 0}}, {name: a, metricsPort: 80}, {name: b}]";
+        let measuring = WatchConfig::parse(text).unwrap().measuring;
+        assert_eq!(measuring.interval, Duration::from_mins(1));
+        let [one] = measuring.targets.as_slice() else { panic!("{measuring:?}") };
+        let thresholds = Thresholds { memory_percent: Some(80), hold_seconds: Some(0), ..Thresholds::default() };
+        assert_eq!((one.port, &one.thresholds), (None, &thresholds));
+    }
+
+    #[test]
     fn durations_are_those_of_go() {
         for good in ["30s", "1h30m", "1.5h", "2d", "500ms"] {
-            assert!(is_duration(good), "{good}");
+            assert!(duration(good).is_some(), "{good}");
         }
         for wrong in ["", "0", "0s", "s", "5", "-5s", "5x", "1h-2m", "1..5s"] {
-            assert!(!is_duration(wrong), "{wrong}");
+            assert!(duration(wrong).is_none(), "{wrong}");
         }
     }
 }

@@ -82,7 +82,9 @@ impl Flags {
     pub fn read(&self) -> anyhow::Result<Option<Plan>> {
         let prometheus = self.prometheus_url.given();
         if prometheus.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            bail!("--prometheus-url (PROMETHEUS_URL) is no URL of http or https; remedy: write it like http://prometheus-server.monitoring.svc:9090");
+            bail!(
+                "--prometheus-url (PROMETHEUS_URL) is no URL of http or https; remedy: write it like http://prometheus-server.monitoring.svc:9090"
+            );
         }
         Ok(self.plan()?.map(|plan| Plan { prometheus, ..plan }))
     }
@@ -96,7 +98,16 @@ impl Flags {
             return plan(file).map(Some);
         }
         let log_lines = self.watch_max_log_lines.given().unwrap_or(100);
-        let of = |scope| Some(Plan { scope, log_lines, measuring: Measuring::default(), prometheus: None, context_chars: None, file: None });
+        let of = |scope| {
+            Some(Plan {
+                scope,
+                log_lines,
+                measuring: Measuring::default(),
+                prometheus: None,
+                context_chars: None,
+                file: None,
+            })
+        };
         if self.all_namespaces {
             return Ok(of(Scope::All));
         }

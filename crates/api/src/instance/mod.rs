@@ -12,7 +12,7 @@ pub use placement::{
     ServiceType,
 };
 pub use server::{InstanceServer, InstanceServerSecurity, InstanceServerTls};
-pub use watcher::{InstanceWatcher, WatchTarget, WatchedKind};
+pub use watcher::{InstanceWatcher, WatchTarget, WatchThresholds, WatchedKind};
 
 use k8s_openapi::api::core::v1::{EnvVar, PodSecurityContext, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

@@ -80,7 +80,7 @@ pub struct WatchTarget {
     /// Kind of the workload. Default `Deployment`.
     #[serde(default)]
     pub kind: WatchedKind,
-    /// Names of metrics to read, with `*` for any characters; empty reads all.
+    /// Names of metrics that are judged, with `*` for any characters; empty judges all that count requests or their times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "metric_names")]
     pub metrics_filter: Vec<String>,
@@ -88,7 +88,8 @@ pub struct WatchTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "http_path")]
     pub metrics_path: Option<String>,
-    /// Port of the pods' metrics, 1 to 65535; 0 or none reads no metrics.
+    /// Port of the pods' metrics in Prometheus' text format, 1 to 65535, read once per `interval`: signals `error_rate` and
+    /// `latency`. 0 or none reads none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::port_or_zero")]
     pub metrics_port: Option<i32>,
@@ -99,6 +100,37 @@ pub struct WatchTarget {
     /// Namespace of the workload.
     #[schemars(schema_with = "formats::namespace")]
     pub namespace: String,
+    /// From which values on numbers of this workload are a symptom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<WatchThresholds>,
+}
+
+/// From which values on numbers are a symptom. What is left out has its usual value.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchThresholds {
+    /// Percent of its CPU limit that a container uses, 1 to 100: signal `cpu_high`. Default 90.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub cpu_percent: Option<i32>,
+    /// Percent of the requests that fail, 1 to 100, of at least 5: signal `error_rate`. Default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub error_percent: Option<i32>,
+    /// Seconds for which a value must be beyond its threshold, 0 to 86400. Default 60 for errors and latency, 300 for CPU
+    /// and memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86_400))]
+    pub hold_seconds: Option<i32>,
+    /// Milliseconds within which 99 % of the requests are answered, 1 to 3600000: signal `latency`. Without it, one second
+    /// or three times the usual, whichever is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3_600_000))]
+    pub latency_millis: Option<i32>,
+    /// Percent of its memory limit that a container's working set has, 1 to 100: signal `memory_high`. Default 90.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub memory_percent: Option<i32>,
 }
 
 impl WatchTarget {

@@ -89,10 +89,12 @@ impl Eyes {
             if ask <= round {
                 match self.read_load(&client).await {
                     Ok(used) => {
+                        self.measures.lock().measures_load = true;
                         said = None;
                         self.judge_load(used, began);
                     }
                     Err(gap) => {
+                        self.measures.lock().measures_load = false;
                         let (why, again) = match gap {
                             Gap::Absent => (None, LATER),
                             Gap::Refused(why) => (Some(why), LATER),
@@ -100,10 +102,12 @@ impl Eyes {
                         };
                         ask = round + again;
                         if let Some(why) = why.filter(|_| said != Some(again)) {
-                            tracing::warn!("PodMetrics of metrics.k8s.io cannot be read: {why}; cpu_high and memory_high are not found until then");
+                            tracing::warn!(
+                                "PodMetrics of metrics.k8s.io cannot be read: {why}; cpu_high and memory_high are not found until then"
+                            );
                             said = Some(again);
                         }
-                        // What was open must not stay open for want of an answer.
+                        // What was open must not stay open for want of an answer. Prometheus may go on telling it.
                         self.judge_load(HashMap::new(), false);
                     }
                 }
@@ -115,11 +119,8 @@ impl Eyes {
     }
 
     async fn read_load(&self, client: &Client) -> Result<HashMap<Key, Vec<Usage>>, Gap> {
-        let namespaces: BTreeSet<String> = if self.caches.whole {
-            BTreeSet::from([String::new()])
-        } else {
-            self.namespaces().into_iter().collect()
-        };
+        let namespaces: BTreeSet<String> =
+            if self.caches.whole { BTreeSet::from([String::new()]) } else { self.namespaces().into_iter().collect() };
         let mut used: HashMap<Key, Vec<Usage>> = HashMap::new();
         for namespace in namespaces {
             for pod in list(client, &namespace).await?.items {
@@ -145,7 +146,7 @@ impl Eyes {
         }
     }
 
-    fn judge_load(&self, mut used: HashMap<Key, Vec<Usage>>, began: bool) {
+    pub(super) fn judge_load(&self, mut used: HashMap<Key, Vec<Usage>>, began: bool) {
         // What is over or open is looked at whether it was measured or not.
         let known: HashSet<Key> = self.measures.lock().loads.keys().cloned().collect();
         for key in &known {

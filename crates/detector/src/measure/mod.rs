@@ -9,6 +9,7 @@
 
 mod load;
 mod places;
+mod prometheus;
 mod reader;
 mod requests;
 
@@ -52,11 +53,13 @@ pub struct Measuring {
     pub targets: Vec<Metrics>,
     /// Time between two readings of the same pod.
     pub interval: Duration,
+    /// Where Prometheus is, which is asked about workloads whose pods are not read.
+    pub prometheus: Option<String>,
 }
 
 impl Default for Measuring {
     fn default() -> Self {
-        Self { targets: Vec::new(), interval: Duration::from_secs(30) }
+        Self { targets: Vec::new(), interval: Duration::from_secs(30), prometheus: None }
     }
 }
 
@@ -66,6 +69,10 @@ const LOOK: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(5);
 /// The first look of the process waits no longer than this for numbers.
 const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How long a connection and an answer may take.
+const CONNECT: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Where a symptom comes from: each source tells its own, all of an object are one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +90,8 @@ struct State {
     found: HashMap<Key, BTreeMap<Part, Vec<Symptom>>>,
     /// Objects at fault that were known when requests of a workload began to fail.
     roots: HashMap<Key, ObjectRef>,
+    /// Whether metrics-server answers.
+    measures_load: bool,
     /// Sources whose first account is awaited, and until when.
     pending: HashSet<Part>,
     until: Option<Instant>,
@@ -106,6 +115,11 @@ impl Measures {
         let state = self.lock();
         let over = state.until.is_none_or(|until| until <= Instant::now());
         if over { 0 } else { state.pending.len() }
+    }
+
+    /// Whether metrics-server tells the load.
+    fn measures_load(&self) -> bool {
+        self.lock().measures_load
     }
 
     fn settled(&self, part: Part) {
@@ -133,8 +147,15 @@ impl Measures {
         }
     }
 
+    /// An object is not there any more: what is told of it is over.
+    pub(crate) fn gone(&self, key: &Key) {
+        if self.lock().found.contains_key(key) {
+            self.work.add(key.clone());
+        }
+    }
+
     /// Objects about which something is told, for which something holds.
-    fn gone(&self, holds: impl Fn(&Key) -> bool) -> Vec<Key> {
+    fn told_of(&self, holds: impl Fn(&Key) -> bool) -> Vec<Key> {
         self.lock().found.keys().filter(|key| holds(key)).cloned().collect()
     }
 
@@ -156,6 +177,21 @@ impl Measures {
         state.found.remove(key);
         state.roots.remove(key);
     }
+}
+
+/// A client for what is not the API server. Nobody may send it elsewhere, and no proxy of the environment is asked.
+fn http() -> Result<reqwest::Client, String> {
+    // The client takes the provider of the process. When there is one already it is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(ANSWER)
+        .pool_max_idle_per_host(0)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .user_agent(concat!("chatcli-aiops/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 impl Eyes {
@@ -186,6 +222,16 @@ impl Eyes {
             eyes.measures.lock().until = Some(Instant::now() + PATIENCE);
             eyes.watch_load(client_).await
         });
+        if let Some(url) = measuring.prometheus {
+            let read: HashSet<Key> = targets.iter().filter_map(|of| of.target.key()).collect();
+            let (eyes, mut ready) = (self.clone(), begun.clone());
+            self.until_stopped("detector-prometheus", env, async move {
+                if ready.wait_for(|begun| *begun).await.is_err() {
+                    return std::future::pending().await;
+                }
+                eyes.watch_prometheus(&url, &read).await
+            });
+        }
         if targets.is_empty() {
             return;
         }

@@ -37,7 +37,7 @@ impl Eyes {
             drop(state);
             self.measures.publish(&key, Part::Places, found.into_iter().collect());
         }
-        for gone in self.measures.gone(|key| !self.exists(key)) {
+        for gone in self.measures.told_of(|key| !self.exists(key)) {
             self.measures.work.add(gone);
         }
     }

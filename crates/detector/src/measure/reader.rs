@@ -10,13 +10,12 @@ use kube::client::Body;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::{ANSWER, http};
+
 /// Bytes of an answer; more is not read.
 const MOST: usize = 4 * 1024 * 1024;
 /// Answers that are read at once: together they bound the memory.
 const AT_ONCE: usize = 8;
-/// How long a connection and an answer may take.
-const CONNECT: Duration = Duration::from_secs(2);
-const ANSWER: Duration = Duration::from_secs(5);
 /// Rounds for which a pod that fails again and again is left alone, at most.
 const REST: u32 = 10;
 /// For how long pods whose addresses are not reached are asked through the API server, before their addresses are tried
@@ -65,19 +64,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(client: Client) -> Self {
-        // The client takes the provider of the process. When there is one already it is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
-            .pool_max_idle_per_host(0)
-            // A pod must not send us elsewhere, and no proxy knows the addresses of pods.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("chatcli-aiops/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| error.to_string());
-        Self { http, client, permits: Semaphore::new(AT_ONCE), state: Mutex::default() }
+        Self { http: http(), client, permits: Semaphore::new(AT_ONCE), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -81,7 +81,8 @@ impl Eyes {
         let mut said: BTreeMap<Key, String> = BTreeMap::new();
         for round in 0_u64.. {
             let began = Instant::now();
-            let reads: Vec<_> = targets.iter().map(|target| self.read_target(reader, target.clone(), round < 2)).collect();
+            let reads: Vec<_> =
+                targets.iter().map(|target| self.read_target(reader, target.clone(), round < 2)).collect();
             let mut reads = futures::stream::iter(reads).buffer_unordered(TARGETS);
             while let Some(read) = reads.next().await {
                 if let Some((key, trouble)) = read {

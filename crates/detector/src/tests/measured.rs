@@ -55,14 +55,14 @@ impl Resource for PodMetrics {
 
 /// An application that tells its numbers on a port of its own.
 #[derive(Clone)]
-struct Application {
-    port: u16,
+pub(super) struct Application {
+    pub(super) port: u16,
     answer: Arc<Mutex<Vec<u8>>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Application {
-    async fn start(env: &Env) -> Self {
+    pub(super) async fn start(env: &Env) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let application = Self { port, answer: Arc::default(), asked: Arc::default() };
@@ -90,11 +90,20 @@ impl Application {
     }
 
     fn tells(&self, all: u32, failed: u32) {
+        self.tells_too(all, failed, "");
+    }
+
+    pub(super) fn tells_too(&self, all: u32, failed: u32, more: &str) {
         let text = format!(
-            "# TYPE http_requests_total counter\nhttp_requests_total{{code=\"200\",path=\"/\"}} {}\nhttp_requests_total{{code=\"503\",path=\"/pay\"}} {failed}\n",
+            "# TYPE http_requests_total counter\nhttp_requests_total{{code=\"200\",path=\"/\"}} {}\nhttp_requests_total{{code=\"503\",path=\"/pay\"}} {failed}\n{more}",
             all - failed
         );
         self.answers("200 OK", text.as_bytes());
+    }
+
+    /// How often it was asked.
+    pub(super) fn count(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Waits until what it tells now was read, and judged.
@@ -119,7 +128,7 @@ fn meta(name: &str, owner: Option<(&str, &str)>) -> Value {
 }
 
 /// A healthy Deployment with one pod, whose address is this machine.
-fn deployment(api: &FakeApi, name: &str) {
+pub(super) fn deployment(api: &FakeApi, name: &str) {
     let mut object = meta(name, None);
     object["annotations"] = json!({"deployment.kubernetes.io/revision": "1"});
     put::<Deployment>(api, json!({"metadata": object, "spec": {"replicas": 1, "selector": {}, "template": {}}}));
@@ -151,20 +160,20 @@ fn metrics(name: &str, port: u16) -> Metrics {
     }
 }
 
-struct Room {
-    api: FakeApi,
-    clock: Arc<ManualClock>,
-    env: Env,
+pub(super) struct Room {
+    pub(super) api: FakeApi,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) env: Env,
 }
 
 impl Room {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = Arc::new(ManualClock::new(start()));
         Self { api: FakeApi::new(), env: env(clock.clone()), clock }
     }
 
-    async fn detector(&self, targets: Vec<Metrics>) -> Detector {
-        let measuring = Measuring { targets, interval: Duration::from_millis(20) };
+    pub(super) async fn detector(&self, targets: Vec<Metrics>) -> Detector {
+        let measuring = Measuring { targets, interval: Duration::from_millis(20), prometheus: None };
         let settings = Settings { measuring, ..Settings::new(Scope::All) };
         let detector = Detector::start(self.api.client(), settings, &self.env);
         until(|| {
@@ -231,8 +240,12 @@ async fn a_pod_that_does_not_answer_well_holds_up_no_other() {
     // Takes connections, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent_port = silent.local_addr().unwrap().port();
-    let [garbage, huge, elsewhere, missing] =
-        [Application::start(&room.env).await, Application::start(&room.env).await, Application::start(&room.env).await, Application::start(&room.env).await];
+    let [garbage, huge, elsewhere, missing] = [
+        Application::start(&room.env).await,
+        Application::start(&room.env).await,
+        Application::start(&room.env).await,
+        Application::start(&room.env).await,
+    ];
     garbage.answers("200 OK", &[0xff; 70_000]);
     huge.answers("200 OK", &vec![b'a'; 5 << 20]);
     elsewhere.answers(&format!("302 Found\r\nlocation: http://127.0.0.1:{}/metrics", good.port), b"");
@@ -339,5 +352,8 @@ async fn a_node_with_nearly_all_its_pods_is_told() {
     let resource = api::shared::ResourceRef { kind: "Node".into(), name: "n1".into(), namespace: String::new() };
     let question = Question { resource, root: None, signal: "pod_capacity_high".into(), failed: Vec::new() };
     let cause = detector.analyze(&question).await.diagnosis.cause;
-    assert_eq!((cause.path.as_deref(), cause.class), (Some("status.allocatable.pods"), CauseClass::InsufficientResources));
+    assert_eq!(
+        (cause.path.as_deref(), cause.class),
+        (Some("status.allocatable.pods"), CauseClass::InsufficientResources)
+    );
 }

@@ -11,6 +11,7 @@ mod kinds;
 mod placing;
 mod quiet;
 mod real;
+mod reported;
 mod scale;
 mod scope;
 

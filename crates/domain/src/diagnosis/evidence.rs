@@ -145,7 +145,10 @@ impl Evidence {
 
     /// A log entry as a fact.
     pub(super) fn log_proof(&self, entry: &Entry) -> Option<Proof> {
-        let running = matches!(self.symptom.rule, Rule::NotReady | Rule::ReadinessFailing | Rule::LivenessFailing);
+        let running = matches!(
+            self.symptom.rule,
+            Rule::NotReady | Rule::ReadinessFailing | Rule::LivenessFailing | Rule::ErrorRate | Rule::Latency
+        );
         Some(Proof {
             object: self.symptom.pod.clone()?,
             path: Some(format!("log of container {}", self.container())),

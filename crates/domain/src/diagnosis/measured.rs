@@ -33,7 +33,8 @@ fn crowded(evidence: &Evidence) -> Conclusion {
     let path = "status.allocatable.pods".to_owned();
     let value = evidence.symptom.value.split(' ').nth(2).map(str::to_owned);
     let cause = cause(evidence, CauseClass::InsufficientResources, Some(path), value, capital(&statement), 0.9);
-    let advice = "Add a node, or let the kubelet of this one take more pods; when it is full, no pod that needs it starts.";
+    let advice =
+        "Add a node, or let the kubelet of this one take more pods; when it is full, no pod that needs it starts.";
     conclusion(cause, advice.to_owned())
 }
 
@@ -48,7 +49,8 @@ fn near_limit(evidence: &Evidence) -> Conclusion {
     if let (Some(change), Some(revision)) = (&lowered, evidence.revision()) {
         statement = format!("{statement}; {} brought it: {}", evidence.named(revision), change.words());
     }
-    let (class, sure) = if lowered.is_some() { (CauseClass::BadConfiguration, 0.85) } else { (CauseClass::Unknown, 0.3) };
+    let (class, sure) =
+        if lowered.is_some() { (CauseClass::BadConfiguration, 0.85) } else { (CauseClass::Unknown, 0.3) };
     let mut cause = cause(evidence, class, path.clone(), limit.clone(), capital(&statement), sure);
     if let (Some(path), Some(limit)) = (&path, &limit) {
         cause.proof.push(fact(evidence.culprit(), path, limit, "the container may use no more than this"));
@@ -80,7 +82,8 @@ fn decide(evidence: &Evidence, reading: &log::Reading) -> Conclusion {
         return suspects::conclude(evidence, suspicion, entry, &how);
     }
     let introduced = evidence.introduced();
-    let change = evidence.changes().into_iter().filter(|_| introduced && changes_behaviour(evidence)).max_by_key(crash::weight);
+    let change =
+        evidence.changes().into_iter().filter(|_| introduced && changes_behaviour(evidence)).max_by_key(crash::weight);
     if let Some((entry, link)) = entry.and_then(|entry| Some((entry, link::of(evidence, entry)?)))
         && link.sure >= CONVINCING
     {
@@ -116,12 +119,18 @@ fn changes_behaviour(evidence: &Evidence) -> bool {
 fn of_revision(evidence: &Evidence, change: &Change, how: &str) -> Conclusion {
     let revision = evidence.revision().map(|revision| evidence.named(revision)).unwrap_or_default();
     let statement = format!("{how} since {revision}: {}", change.words());
-    let settings = change.variable.is_some() || [".command", ".args", "envFrom", ".volumes"].iter().any(|part| change.path.contains(part));
+    let settings = change.variable.is_some()
+        || [".command", ".args", "envFrom", ".volumes"].iter().any(|part| change.path.contains(part));
     let class = if settings { CauseClass::BadConfiguration } else { CauseClass::Unknown };
     let value = change.after.clone().filter(|_| !change.is_secret());
     let mut cause = cause(evidence, class, Some(change.path.clone()), value, statement, 0.65);
     let now = change.after.as_deref().filter(|_| !change.is_secret()).unwrap_or("(changed)");
-    cause.proof.push(fact(evidence.culprit(), &change.path, now, "the last revision changed this, and the symptom came with its pods"));
+    cause.proof.push(fact(
+        evidence.culprit(),
+        &change.path,
+        now,
+        "the last revision changed this, and the symptom came with its pods",
+    ));
     let mut found = conclusion(cause, "Compare the failing requests with what the last revision changed.".to_owned());
     found.candidates.extend(propose::rollback(evidence, &format!("brought this: {}", change.words())));
     found
@@ -135,9 +144,11 @@ fn of_map(evidence: &Evidence, map: &ConfigHistory, how: &str) -> Option<Conclus
         return None;
     }
     let (spec, _) = evidence.spec()?;
-    let mounted = spec.volumes.iter().flatten().any(|volume| {
-        volume.config_map.as_ref().is_some_and(|source| source.name == map.name)
-    });
+    let mounted = spec
+        .volumes
+        .iter()
+        .flatten()
+        .any(|volume| volume.config_map.as_ref().is_some_and(|source| source.name == map.name));
     let started = evidence.view.live_pods().flat_map(|pod| pod.statuses()).any(|(_, status)| {
         let running = status.state.as_ref().and_then(|state| state.running.as_ref()?.started_at.as_ref());
         running.is_some_and(|since| since.0 >= changed)
@@ -166,7 +177,12 @@ fn of_map(evidence: &Evidence, map: &ConfigHistory, how: &str) -> Option<Conclus
         uid: map.uid.clone(),
     };
     let object = cause.object.clone();
-    cause.proof.push(fact(&object, &path, is.map_or("(absent)", String::as_str), "this changed before the first symptom"));
+    cause.proof.push(fact(
+        &object,
+        &path,
+        is.map_or("(absent)", String::as_str),
+        "this changed before the first symptom",
+    ));
     let mut found = conclusion(cause, format!("Compare what fails with what {key} is for."));
     found.candidates.extend(was.map(|was| propose::patch_config(&map.name, key, was)));
     Some(found)
@@ -179,13 +195,21 @@ fn undecided(evidence: &Evidence, entry: Option<&log::Entry>, how: &str) -> Conc
     cause.proof.extend(entry.and_then(|entry| evidence.log_proof(entry)));
     cause.ruled_out.push(ruled_out(
         "A rollout brought it",
-        if evidence.previous().is_none() { "there is no earlier revision to compare with" } else { "its pods ran before without it" },
+        if evidence.previous().is_none() {
+            "there is no earlier revision to compare with"
+        } else {
+            "its pods ran before without it"
+        },
     ));
     let who = evidence.who();
     let advice = if evidence.symptom.rule == Rule::Latency {
-        format!("Do requests take long within {who}, or in what it asks? One slow request that is followed through both decides.")
+        format!(
+            "Do requests take long within {who}, or in what it asks? One slow request that is followed through both decides."
+        )
     } else {
-        format!("Do requests fail within {who}, or in what it asks? One failed request that is followed through both decides.")
+        format!(
+            "Do requests fail within {who}, or in what it asks? One failed request that is followed through both decides."
+        )
     };
     let mut found = conclusion(cause, advice);
     suspects::rule_out(evidence, None, entry, &mut found);

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use api::instance::WatchTarget;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::desired::{labels, owned};
-use super::rights::{NODE_ROLE, lease_rights, node_rights, rules, watcher_rights};
+use super::rights::{NODE_ROLE, lease_rights, metrics_rights, node_rights, rules, watcher_rights};
 use super::spec::View;
 use super::{MANAGED_BY, MANAGED_BY_LABEL, OWNER, OWNER_UID};
 
@@ -75,7 +76,13 @@ pub(super) fn roles(view: View<'_>) -> Vec<(Role, RoleBinding)> {
         } else {
             elsewhere(view, Some(&namespace), foreign_name(view))
         };
-        pairs.push(pair(metadata, &watcher_rights()));
+        let mut rights = watcher_rights();
+        // Only where there is something to read, because it reaches every port of the pods.
+        let metrics = |t: &WatchTarget| t.namespace == namespace && t.metrics_port.is_some_and(|port| port > 0);
+        if view.targets().iter().any(metrics) {
+            rights.extend(metrics_rights());
+        }
+        pairs.push(pair(metadata, &rights));
     }
     pairs
 }

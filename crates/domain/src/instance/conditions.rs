@@ -297,13 +297,12 @@ fn without_effect(view: View<'_>) -> Vec<String> {
     {
         notes.push("spec.watcher: nothing is watched while spec.watcher.enabled is not true".to_owned());
     }
-    let metrics = |t: &api::instance::WatchTarget| {
-        t.metrics_port.is_some() || t.metrics_path.is_some() || !t.metrics_filter.is_empty()
+    let idle = |t: &api::instance::WatchTarget| {
+        let port = t.metrics_port.is_some_and(|port| port > 0);
+        !port && (t.metrics_path.is_some() || !t.metrics_filter.is_empty())
     };
-    if let Some(watcher) = &spec.watcher
-        && watcher.targets.iter().any(metrics)
-    {
-        notes.push("spec.watcher.targets[].metricsPort, metricsPath, metricsFilter: the metrics of applications are not read by this version".to_owned());
+    if spec.watcher.as_ref().is_some_and(|watcher| watcher.targets.iter().any(idle)) {
+        notes.push("spec.watcher.targets[].metricsPath, metricsFilter: they are not used without metricsPort".to_owned());
     }
     if let Some(bind) = view.security().and_then(|security| security.bind_address.as_deref())
         && (bind == "localhost" || bind == "::1" || bind.starts_with("127."))

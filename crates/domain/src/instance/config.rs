@@ -7,7 +7,7 @@ use api::instance::{InstanceMcp, McpServer, McpTransport};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Map, Value, json};
 
-use super::desired::owned;
+use super::desired::{Settings, owned};
 use super::spec::View;
 
 /// File of the watched workloads.
@@ -20,8 +20,12 @@ fn named(view: View<'_>, name: &str, data: BTreeMap<String, String>) -> ConfigMa
 }
 
 /// All of them that this Instance needs.
-pub(super) fn config_maps(view: View<'_>) -> Vec<ConfigMap> {
-    let mut maps = vec![named(view, view.name(), environment(view))];
+pub(super) fn config_maps(view: View<'_>, settings: &Settings) -> Vec<ConfigMap> {
+    let mut env = environment(view);
+    if let Some(url) = settings.prometheus_url.as_ref().filter(|_| view.watcher().is_some()) {
+        env.insert("PROMETHEUS_URL".to_owned(), url.clone());
+    }
+    let mut maps = vec![named(view, view.name(), env)];
     if view.watcher().is_some() {
         let data = BTreeMap::from([(WATCH_FILE.to_owned(), watch_config(view))]);
         maps.push(named(view, &view.named("watch-config"), data));
@@ -148,6 +152,10 @@ fn watch_config(view: View<'_>) -> String {
                 let filter: Vec<String> = target.metrics_filter.iter().map(|name| quoted(name)).collect();
                 let _ = writeln!(text, "  metricsFilter: [{}]", filter.join(", "));
             }
+        }
+        if let Some(thresholds) = &target.thresholds {
+            // JSON is YAML.
+            let _ = writeln!(text, "  thresholds: {}", json!(thresholds));
         }
     }
     text

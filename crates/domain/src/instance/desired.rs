@@ -21,6 +21,8 @@ pub struct Settings {
     pub app_version: Option<String>,
     /// Domain of the cluster, such as `cluster.local`.
     pub cluster_domain: String,
+    /// Where Prometheus is, for the servers to ask.
+    pub prometheus_url: Option<String>,
 }
 
 /// What was found of the Secrets and ConfigMaps that an Instance names.
@@ -56,7 +58,7 @@ pub struct Desired {
 
 /// The objects of an Instance, given what stands in what it names.
 pub fn desired(view: View<'_>, found: &Found, settings: &Settings) -> Desired {
-    let config_maps = config::config_maps(view);
+    let config_maps = config::config_maps(view, settings);
     let workload = workload::workload(view, found, &config_maps, settings);
     Desired {
         service_account: access::service_account(view),

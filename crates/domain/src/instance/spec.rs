@@ -130,6 +130,7 @@ impl<'a> View<'a> {
             metrics_port: None,
             name: name.clone(),
             namespace: watcher.namespace.clone().unwrap_or_else(|| self.namespace().to_owned()),
+            thresholds: None,
         });
         old.into_iter().chain(watcher.targets.iter().cloned()).collect()
     }

@@ -40,6 +40,7 @@ fn settings() -> Settings {
         default_image: "ghcr.io/diillson/chatcli:1.0.0".to_owned(),
         app_version: Some("1.0.0".to_owned()),
         cluster_domain: "cluster.local".to_owned(),
+        prometheus_url: None,
     }
 }
 

@@ -106,7 +106,7 @@ impl Meter {
     /// Forgets pods that are gone, and what is too old.
     fn tidy(&mut self, now: Timestamp) {
         self.pods.retain(|_, (then, _)| now.duration_since(*then) <= GAP);
-        while self.spans.len() > 1 && self.spans.front().is_some_and(|span| now.duration_since(span.to) > RECENT) {
+        while self.spans.front().is_some_and(|span| now.duration_since(span.to) > RECENT) {
             self.spans.pop_front();
         }
         if now.duration_since(*self.halved.get_or_insert(now)) >= HALF_LIFE {
@@ -126,7 +126,8 @@ impl Meter {
         let hold = subject.thresholds.hold(REQUESTS_HOLD);
         let since = if subject.began { now.saturating_sub(hold).unwrap_or(now) } else { now };
         let errors = self.worst_errors(subject.thresholds, now);
-        let failing = self.errors.turn(errors.level, (since, now), (hold, CLEAR), |since| errors.symptom(subject, since));
+        let failing =
+            self.errors.turn(errors.level, (since, now), (hold, CLEAR), |since| errors.symptom(subject, since));
         let slow = self.worst_latency(subject.thresholds, now);
         let level = slow.as_ref().map_or(Level::Unknown, |slow| slow.level);
         let slow = self.latency.turn(level, (since, now), (hold, CLEAR), |since| match slow {
@@ -142,6 +143,11 @@ impl Meter {
             }
         }
         failing.into_iter().chain(slow).collect()
+    }
+
+    /// Whether nothing must be kept: nothing is told of it any more.
+    pub fn is_idle(&self) -> bool {
+        self.spans.is_empty() && self.pods.is_empty() && self.errors.is_idle() && self.latency.is_idle()
     }
 
     fn worst_errors(&self, thresholds: &Thresholds, now: Timestamp) -> Errors {
@@ -309,10 +315,8 @@ impl Slow {
             Some(usual) => format!(", usually at most {}", seconds(usual as f64 / 1e6)),
             None => String::new(),
         };
-        let message = format!(
-            "the slowest 1 % of the requests to {kind} {name} take more than {}{usual}",
-            seconds(took)
-        );
+        let message =
+            format!("the slowest 1 % of the requests to {kind} {name} take more than {}{usual}", seconds(took));
         let detail = format!(
             "{}: {} of {} requests took more than {} in {} s",
             self.family,

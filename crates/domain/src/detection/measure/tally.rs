@@ -73,8 +73,8 @@ fn grpc_word(value: &str) -> Option<Answer> {
 
 fn grpc(value: &str) -> Option<Answer> {
     let number = value.parse::<u8>().ok().filter(|number| *number <= 16);
-    let by_number = number
-        .map(|_| if FAULTS.iter().any(|(code, _, _)| *code == value) { Answer::Failed } else { Answer::Served });
+    let by_number =
+        number.map(|_| if FAULTS.iter().any(|(code, _, _)| *code == value) { Answer::Failed } else { Answer::Served });
     by_number.or_else(|| grpc_word(value))
 }
 
@@ -168,9 +168,10 @@ fn grown(now: f64, before: f64) -> f64 {
 impl Requests {
     fn since(&self, before: Option<&Self>) -> Self {
         let Some(before) = before.filter(|before| before.all <= self.all) else { return self.clone() };
-        let what = self.what.iter().map(|(what, now)| {
-            (what.clone(), grown(*now, before.what.get(what).copied().unwrap_or_default()))
-        });
+        let what = self
+            .what
+            .iter()
+            .map(|(what, now)| (what.clone(), grown(*now, before.what.get(what).copied().unwrap_or_default())));
         let failed = grown(self.failed, before.failed);
         Self {
             all: (self.all - before.all).max(failed),
@@ -222,8 +223,7 @@ impl Times {
         let bounds: Vec<u64> = self.buckets.keys().chain(other.buckets.keys()).copied().collect();
         let mine = std::mem::take(&mut self.buckets);
         let at = |of: &BTreeMap<u64, f64>, bound: u64| of.range(bound..).next().map_or(0.0, |(_, count)| *count);
-        self.buckets =
-            bounds.into_iter().map(|bound| (bound, at(&mine, bound) + at(&other.buckets, bound))).collect();
+        self.buckets = bounds.into_iter().map(|bound| (bound, at(&mine, bound) + at(&other.buckets, bound))).collect();
     }
 
     /// Makes everything half as important.

@@ -66,7 +66,8 @@ impl Bench {
 
 #[test]
 fn a_line_is_read_as_it_is_meant() {
-    let text = b"a 1\nb{x=\"1\",y=\"a \\\"b\\\" }\\n\\\\\"} 2.5e3 123 # {trace=\"x\"} 1\n c { le = \"+Inf\" , } +Inf\nd{} 4";
+    let text =
+        b"a 1\nb{x=\"1\",y=\"a \\\"b\\\" }\\n\\\\\"} 2.5e3 123 # {trace=\"x\"} 1\n c { le = \"+Inf\" , } +Inf\nd{} 4";
     let found: Vec<_> = samples(text).collect();
     let names: Vec<(&str, f64)> = found.iter().map(|sample| (sample.name, sample.value)).collect();
     assert_eq!(names, [("a", 1.0), ("b", 2500.0), ("d", 4.0)]);
@@ -135,8 +136,14 @@ fn the_usual_shapes_are_known() {
         ("http_server_requests_seconds_count{status=\"500\",uri=\"/a\",method=\"GET\"} 1", 1.0),
         ("flask_http_request_total{status=\"200\",method=\"GET\"} 1", 0.0),
         ("istio_requests_total{response_code=\"503\",reporter=\"destination\"} 2", 1.0),
-        ("grpc_server_handled_total{grpc_code=\"Internal\",grpc_type=\"unary\"} 1\ngrpc_server_handled_total{grpc_code=\"NotFound\"} 1", 0.5),
-        ("rpc_server_duration_milliseconds_count{rpc_grpc_status_code=\"14\"} 1\nrpc_server_duration_milliseconds_count{rpc_grpc_status_code=\"0\"} 1", 0.5),
+        (
+            "grpc_server_handled_total{grpc_code=\"Internal\",grpc_type=\"unary\"} 1\ngrpc_server_handled_total{grpc_code=\"NotFound\"} 1",
+            0.5,
+        ),
+        (
+            "rpc_server_duration_milliseconds_count{rpc_grpc_status_code=\"14\"} 1\nrpc_server_duration_milliseconds_count{rpc_grpc_status_code=\"0\"} 1",
+            0.5,
+        ),
     ] {
         let tally = read(text);
         let found: Vec<f64> = tally.requests.values().map(Requests::share).collect();
@@ -221,12 +228,18 @@ fn errors_of_few_requests_are_found_too() {
 
 #[test]
 fn a_counter_that_begins_anew_is_no_step_and_hides_none() {
-    let before = read("process_start_time_seconds 1000\nhttp_requests_total{code=\"200\"} 5000\nhttp_requests_total{code=\"500\"} 50");
-    let after = read("process_start_time_seconds 2000\nhttp_requests_total{code=\"200\"} 90\nhttp_requests_total{code=\"500\"} 10");
+    let before = read(
+        "process_start_time_seconds 1000\nhttp_requests_total{code=\"200\"} 5000\nhttp_requests_total{code=\"500\"} 50",
+    );
+    let after = read(
+        "process_start_time_seconds 2000\nhttp_requests_total{code=\"200\"} 90\nhttp_requests_total{code=\"500\"} 10",
+    );
     let growth = after.since(&before).requests.remove("http_requests_total").unwrap();
     assert_eq!((growth.all, growth.failed), (100.0, 10.0));
     // The same without a time of start; and one that has already more than before.
-    let plain = |all: u32, failed: u32| read(&format!("http_requests_total{{code=\"200\"}} {all}\nhttp_requests_total{{code=\"500\"}} {failed}"));
+    let plain = |all: u32, failed: u32| {
+        read(&format!("http_requests_total{{code=\"200\"}} {all}\nhttp_requests_total{{code=\"500\"}} {failed}"))
+    };
     let growth = plain(90, 10).since(&plain(5000, 50)).requests.remove("http_requests_total").unwrap();
     assert_eq!((growth.all, growth.failed), (100.0, 10.0));
     let grown = read("process_start_time_seconds 2000\nhttp_requests_total{code=\"200\"} 9000");
@@ -307,8 +320,12 @@ fn what_is_slow_by_nature_or_by_chance_is_no_symptom() {
 #[test]
 fn thresholds_are_the_targets_own() {
     let mut bench = Bench::new();
-    bench.thresholds =
-        Thresholds { error_percent: Some(50), latency_millis: Some(100), hold_seconds: Some(0), ..Thresholds::default() };
+    bench.thresholds = Thresholds {
+        error_percent: Some(50),
+        latency_millis: Some(100),
+        hold_seconds: Some(0),
+        ..Thresholds::default()
+    };
     assert_eq!(bench.next(300, 100, 0), []);
     let found = bench.next(300, 0, 30);
     assert_eq!(found[0].signal, SignalType::Latency);

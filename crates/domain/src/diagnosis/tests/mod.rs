@@ -5,6 +5,7 @@ mod faults;
 mod field;
 mod job;
 mod kills;
+mod measured;
 mod odd;
 mod placing;
 mod refused;
@@ -37,6 +38,7 @@ fn evidence(view: WorkloadView, second: i64) -> Evidence {
         failed: Vec::new(),
         suspects: Vec::new(),
         grants: None,
+        around: Vec::new(),
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn settings() -> Settings {
         default_image: "chatcli:test".to_owned(),
         app_version: Some("test".to_owned()),
         cluster_domain: "cluster.local".to_owned(),
+        prometheus_url: None,
     };
     Settings { facts, shared_ca: None }
 }
