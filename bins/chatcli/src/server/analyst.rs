@@ -117,6 +117,8 @@ mod tests {
             memory_used: BTreeMap::new(),
             failed: Vec::new(),
             suspects: Vec::new(),
+            around: Vec::new(),
+            grants: None,
         }
     }
 
