@@ -252,3 +252,89 @@ async fn a_storm_costs_two_writes_for_each_alert_and_none_is_lost() {
     assert_eq!(fake.list::<Anomaly>().len(), 500);
     assert_eq!(fake.writes().len(), 1000);
 }
+
+/// An alert of Alertmanager, seen at a time after the start.
+fn reported(id: &str, minutes: i64) -> Alert {
+    Alert {
+        source: api::shared::Source::Alertmanager,
+        kept: Some(jiff::SignedDuration::from_hours(8)),
+        last_seen: t0() + jiff::SignedDuration::from_mins(minutes),
+        ..fire(id)
+    }
+}
+
+fn reported_over(id: &str) -> Alert {
+    Alert { resolved_at: Some(t0()), ..reported(id, 0) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_alertmanager_told_outlives_a_server_that_has_forgotten_it() {
+    let fake = FakeApi::new();
+    let life = begin(&fake, &["a:1"]).await;
+    life.account(0, &[fire("own")]);
+    life.tell(0, reported("x", 0));
+    life.settle().await;
+    let anomaly = fake.list::<Anomaly>().into_iter().find(|a| a.spec.alert_id.as_deref() == Some("x")).unwrap();
+    assert_eq!((anomaly.spec.source, anomaly.spec.kept_seconds), (api::shared::Source::Alertmanager, Some(8 * 3600)));
+    assert_eq!(anomaly.labels()[api::keys::SOURCE], "alertmanager");
+    // The server was started anew: it knows its own alerts again, Alertmanager's it does not.
+    life.account(0, &[]);
+    life.settle().await;
+    assert_eq!(states(&fake), [("own".into(), RESOLVED), ("x".into(), FIRING)]);
+    // Its end reaches the new one.
+    life.tell(0, reported_over("x"));
+    life.end().await;
+    assert_eq!(states(&fake), [("own".into(), RESOLVED), ("x".into(), RESOLVED)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_alertmanager_told_outlives_the_operator_too() {
+    let fake = FakeApi::new();
+    let life = begin(&fake, &["a:1", "b:1"]).await;
+    life.account(0, &[reported("x", 0), reported("y", 0)]);
+    life.end().await;
+    let life = begin(&fake, &["a:1", "b:1"]).await;
+    life.account(0, &[]);
+    life.account(1, &[]);
+    life.settle().await;
+    assert_eq!(states(&fake), [("x".into(), FIRING), ("y".into(), FIRING)]);
+    // It is over at once, whatever other servers have yet to say.
+    life.tell(0, reported_over("x"));
+    life.end().await;
+    assert_eq!(states(&fake), [("x".into(), RESOLVED), ("y".into(), FIRING)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_repeated_in_time_is_over() {
+    let fake = FakeApi::new();
+    let life = begin(&fake, &["a:1"]).await;
+    life.account(0, &[reported("x", 0), reported("y", 0)]);
+    tokio::time::sleep(Duration::from_hours(7)).await;
+    assert_eq!(states(&fake), [("x".into(), FIRING), ("y".into(), FIRING)]);
+    life.tell(0, reported("y", 7 * 60));
+    tokio::time::sleep(Duration::from_mins(65)).await;
+    assert_eq!(states(&fake), [("x".into(), RESOLVED), ("y".into(), FIRING)]);
+    life.end().await;
+    // The time of the other goes on in another life, whose clock begins anew, although no server tells it any more.
+    let life = begin(&fake, &["a:1"]).await;
+    life.account(0, &[]);
+    tokio::time::sleep(Duration::from_hours(14)).await;
+    assert_eq!(states(&fake), [("x".into(), RESOLVED), ("y".into(), FIRING)]);
+    tokio::time::sleep(Duration::from_mins(65)).await;
+    life.end().await;
+    assert_eq!(states(&fake), [("x".into(), RESOLVED), ("y".into(), RESOLVED)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_gone_for_good_takes_its_reports_along() {
+    let fake = FakeApi::new();
+    let life = begin(&fake, &["a:1"]).await;
+    life.account(0, &[reported("x", 0)]);
+    life.settle().await;
+    life.bridge.leave(0);
+    tokio::time::sleep(Duration::from_mins(9)).await;
+    assert_eq!(states(&fake), [("x".into(), FIRING)]);
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    life.end().await;
+    assert_eq!(states(&fake), [("x".into(), RESOLVED)]);
+}
