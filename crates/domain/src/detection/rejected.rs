@@ -27,7 +27,7 @@ pub(super) fn examine(view: &WorkloadView, pod: &PodView, now: Timestamp, out: &
     let text = format!("pod {} is refused by its node ({reason}): {message}", pod.reference().name);
     let mut found = symptom(view, pod, Rule::StartError, Severity::High, text);
     found.container = pod.spec().and_then(|spec| spec.containers.first()).map(|container| container.name.clone());
-    found.value = message.trim_end_matches('.').to_owned();
+    message.trim_end_matches('.').clone_into(&mut found.value);
     found.threshold = "the node runs the pod".into();
     found.since = since;
     found.evidence.push(status_seen(pod.reference(), format!("Failed {reason}: {message}"), Some(since)));

@@ -46,7 +46,11 @@ impl EventNote {
             },
             field_path: about.field_path.clone().unwrap_or_default(),
             reason: event.reason.clone().unwrap_or_default(),
-            message: event.message.as_deref().map(|text| text.strip_prefix(COMBINED).unwrap_or(text).to_owned()).unwrap_or_default(),
+            message: event
+                .message
+                .as_deref()
+                .map(|text| text.strip_prefix(COMBINED).unwrap_or(text).to_owned())
+                .unwrap_or_default(),
             count: event.count.or(series).unwrap_or(1),
             first: first.unwrap_or(last),
             last,

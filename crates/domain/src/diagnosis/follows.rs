@@ -9,7 +9,7 @@ use api::shared::{CauseClass, ObjectRef};
 use jiff::{SignedDuration, Timestamp};
 
 use super::suspects::{possible, spoken};
-use super::{changes, reference};
+use super::{changes, image, reference};
 use crate::detection::{Rule, Symptom, WorkloadView};
 use crate::graph::{Finding, same};
 
@@ -23,9 +23,19 @@ pub fn follows(symptom: &Symptom, workload: &ObjectRef, findings: &[(&Finding, b
     if let Some(quota) = quota(symptom) {
         let namespace = workload.namespace.clone();
         let version = Some("v1".to_owned());
-        return Some(ObjectRef { api_version: version, kind: "ResourceQuota".into(), namespace, name: quota, uid: None });
+        return Some(ObjectRef {
+            api_version: version,
+            kind: "ResourceQuota".into(),
+            namespace,
+            name: quota,
+            uid: None,
+        });
     }
-    let other = |finding: &Finding| !same(&finding.cause.object, workload) && !same(&finding.cause.object, &symptom.root);
+    if let Some(host) = registry(symptom) {
+        return Some(ObjectRef { kind: "Registry".into(), name: host, ..ObjectRef::default() });
+    }
+    let other =
+        |finding: &Finding| !same(&finding.cause.object, workload) && !same(&finding.cause.object, &symptom.root);
     let heard = |finding: &Finding| match finding.cause.class {
         CauseClass::MissingReference => lacks(symptom, &finding.cause.object),
         _ => spoken(finding, symptom, workload) || shared(symptom, finding),
@@ -66,6 +76,24 @@ fn quota(symptom: &Symptom) -> Option<String> {
     let said = symptom.value.split_once("exceeded quota: ").filter(|_| symptom.rule == Rule::Refused)?.1;
     let name = said.split(',').next().unwrap_or_default().trim();
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The registry that cannot be reached: whoever pulls from it fails alike.
+fn registry(symptom: &Symptom) -> Option<String> {
+    let seen: Vec<&str> = symptom.evidence.iter().map(|seen| seen.detail.as_str()).collect();
+    let unreachable = image::class(&seen.join(" "), &symptom.value) == CauseClass::RegistryUnreachable;
+    let (first, _) = symptom.value.split_once('/').unwrap_or(("", ""));
+    let host = if first.contains(['.', ':']) || first == "localhost" { first } else { "docker.io" };
+    (symptom.rule == Rule::ImagePull && unreachable).then(|| host.to_owned())
+}
+
+/// Kind and name of the object that the platform says is missing.
+pub fn missing_object(symptom: &Symptom) -> Option<(&'static str, String)> {
+    if !matches!(symptom.rule, Rule::MissingReference | Rule::SetupFailing) {
+        return None;
+    }
+    let seen = symptom.evidence.iter().map(|seen| seen.detail.as_str()).chain([symptom.value.as_str()]);
+    seen.filter_map(reference::read).find_map(reference::Missing::object)
 }
 
 /// The webhook that the API server asked before it made a pod, and that did not answer.
@@ -229,6 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_that_cannot_be_reached_stops_all_who_pull_from_it() {
+        let seen = |detail: &str| crate::detection::Observation {
+            source: crate::detection::Source::Event,
+            object: object("Pod", "web-1"),
+            detail: detail.into(),
+            time: None,
+        };
+        let pull = |image: &str, detail: &str| {
+            let symptom = Symptom { evidence: vec![seen(detail)], ..symptom(Rule::ImagePull, image) };
+            follows(&symptom, &object("Deployment", "web"), &[]).map(|found| found.name)
+        };
+        let lost = "dial tcp: lookup registry.shop.example: no such host";
+        assert_eq!(pull("registry.shop.example/web:1", lost).as_deref(), Some("registry.shop.example"));
+        assert_eq!(pull("library/web:1", lost).as_deref(), Some("docker.io"));
+        assert_eq!(pull("registry.shop.example/web:1", "manifest unknown"), None);
+    }
+
+    #[test]
     fn what_was_told_is_the_root_of_what_can_follow_from_it() {
         let zero = finding(CauseClass::ScaledToZero, "Deployment", "db", &["db"]);
         assert_eq!(root(Rule::CrashLoop, "exit code 1", &[(&zero, true)]).as_deref(), Some("Deployment/db"));
@@ -245,10 +291,7 @@ mod tests {
         let two = finding(CauseClass::StorageUnavailable, "PersistentVolumeClaim", "b", &[]);
         let says = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
         assert_eq!(root(Rule::Unschedulable, says, &[(&one, false), (&two, false)]), None);
-        assert_eq!(
-            root(Rule::Unschedulable, says, &[(&one, false)]).as_deref(),
-            Some("PersistentVolumeClaim/a")
-        );
+        assert_eq!(root(Rule::Unschedulable, says, &[(&one, false)]).as_deref(), Some("PersistentVolumeClaim/a"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Conclusion, Evidence, Proof, cause, fact, propose, ruled_out};
 use crate::graph::nearest;
 
 /// What the registry's or the network's answer means. The image's own name is no part of the answer.
-fn class(text: &str, image: &str) -> CauseClass {
+pub(super) fn class(text: &str, image: &str) -> CauseClass {
     let text = if image.is_empty() { text.to_owned() } else { text.replace(image, "") };
     let text = text.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|w| text.contains(w));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use api::shared::{CauseClass, ObjectRef};
 
 use super::refs::{Reference, references};
-use super::{Conclusion, Evidence, cause, fact, propose, ruled_out, suspects};
+use super::{Conclusion, Evidence, cause, fact, propose, ruled_out, setup, suspects};
 use crate::graph::nearest;
 
 /// The object, and perhaps the key, that a message says is missing.
@@ -153,40 +153,8 @@ pub(super) fn of_missing(evidence: &Evidence, missing: &Missing) -> Conclusion {
     Conclusion { cause, candidates, recommendations, log_lines: Vec::new() }
 }
 
-/// A volume whose driver does not run on the node.
-fn driver(evidence: &Evidence) -> Option<Conclusion> {
-    let said = &evidence.symptom.value;
-    let rest =
-        said.split("driver name ").nth(1).filter(|_| said.contains("not found in the list of registered CSI"))?;
-    let name = rest.split_whitespace().next()?;
-    let node = evidence.pod()?.spec()?.node_name.clone().filter(|node| !node.is_empty())?;
-    let object = ObjectRef {
-        api_version: Some("v1".into()),
-        kind: "Node".into(),
-        namespace: None,
-        name: node.clone(),
-        uid: None,
-    };
-    let statement = format!(
-        "Pods of {} cannot be set up on node {node}: CSI driver {name}, which their volume needs, does not run there",
-        evidence.who()
-    );
-    let mut cause = cause(
-        evidence,
-        CauseClass::StorageUnavailable,
-        Some("spec.drivers".into()),
-        Some(name.to_owned()),
-        statement,
-        0.9,
-    );
-    cause.proof.push(fact(&object, "spec.drivers", "(absent)", "the kubelet knows no such driver"));
-    cause.object = object;
-    let advice = format!("Look at the pods of driver {name} on node {node}, or let these pods run on another node.");
-    Some(Conclusion { cause, candidates: Vec::new(), recommendations: vec![advice], log_lines: Vec::new() })
-}
-
 fn set_up(evidence: &Evidence) -> Conclusion {
-    if let Some(conclusion) = driver(evidence) {
+    if let Some(conclusion) = setup::explain(evidence) {
         return conclusion;
     }
     let how = format!("pods of {} cannot be set up", evidence.who());
@@ -201,6 +169,14 @@ fn set_up(evidence: &Evidence) -> Conclusion {
         recommendations: vec!["Look at the volume's or the network plugin's own events and logs.".into()],
         log_lines: Vec::new(),
     };
+    if let Some(place) = setup::volume(evidence) {
+        conclusion.cause.path = Some(place.path);
+        conclusion.cause.value = Some(place.value);
+        conclusion.cause.class = place.class;
+        conclusion.cause.object = place.claim.unwrap_or(conclusion.cause.object);
+        conclusion.cause.confidence = 0.7;
+        conclusion.recommendations = vec!["Correct the volume, or bring what it names to the node.".into()];
+    }
     let changes = evidence.changes();
     if let Some(change) = changes
         .iter()

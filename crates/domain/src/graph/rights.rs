@@ -90,9 +90,11 @@ impl Graph {
         ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"].iter().all(|kind| self.knows(kind))
     }
 
-    /// Everything that is granted to the account of a pod spec; none where rights cannot be read.
+    /// Everything that is granted to the account of a pod spec; none where rights cannot be read. Every cluster binds
+    /// something: where there is no binding at all, nobody looked.
     pub fn grants(&self, spec: &PodSpec) -> Option<Vec<Grant>> {
-        if !self.knows_rights() {
+        let looked = !self.role_bindings.is_empty() || !self.cluster.cluster_role_bindings.is_empty();
+        if !looked || !self.knows_rights() {
             return None;
         }
         let account = account(spec);

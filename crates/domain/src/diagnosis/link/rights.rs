@@ -36,8 +36,7 @@ pub(super) fn forbidden(place: &Place<'_>, told: &Told) -> Option<Link> {
     link.object.namespace = Some(access.namespace.clone());
     link.path = Some("rules".into());
     link.value = Some(format!("{} {}", access.verb, resource(access)));
-    link.advice =
-        format!("Bind a Role with verb {} on {} to ServiceAccount {account}.", access.verb, resource(access));
+    link.advice = format!("Bind a Role with verb {} on {} to ServiceAccount {account}.", access.verb, resource(access));
     Some(link)
 }
 
@@ -143,11 +142,13 @@ fn lacking(place: &Place<'_>, access: &Access, may_not: &str, grants: &[Grant]) 
             gone.binding.kind, gone.binding.name, gone.role.kind, gone.role.name
         );
         let fields = (gone.binding.clone(), "roleRef.name".to_owned(), gone.role.name.clone());
-        let advice = format!("Create {} {} with verb {} on {}.", gone.role.kind, gone.role.name, access.verb, resource(access));
+        let advice =
+            format!("Create {} {} with verb {} on {}.", gone.role.kind, gone.role.name, access.verb, resource(access));
         return Some(link(place, fields, clause, 0.95, advice));
     }
     // The rule is there, and the binding does not reach as far.
-    let narrow = own().find(|grant| !reaches(grant, access) && allows(grant.rules.as_deref().unwrap_or_default(), access));
+    let narrow =
+        own().find(|grant| !reaches(grant, access) && allows(grant.rules.as_deref().unwrap_or_default(), access));
     if let Some(grant) = narrow {
         let within = grant.within.as_deref().unwrap_or_default();
         let clause = format!(
@@ -176,8 +177,10 @@ fn lacking(place: &Place<'_>, access: &Access, may_not: &str, grants: &[Grant]) 
     // A Role of the namespace is made for the workload; a ClusterRole is shared.
     let grant = own().filter(|grant| reaches(grant, access)).min_by_key(|grant| grant.role.kind != "Role")?;
     let role = format!("{} {}", grant.role.kind, grant.role.name);
-    let clause =
-        format!("ServiceAccount {account} {may_not}: {role}, which is bound to it, has no rule for {}", resource(access));
+    let clause = format!(
+        "ServiceAccount {account} {may_not}: {role}, which is bound to it, has no rule for {}",
+        resource(access)
+    );
     let fields = (grant.role.clone(), "rules".to_owned(), format!("{} {}", access.verb, resource(access)));
     Some(link(place, fields, clause, 0.93, advice(&role)))
 }

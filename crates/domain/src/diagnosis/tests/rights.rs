@@ -16,12 +16,7 @@ fn rule(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
 
 fn grant(role: &str, rules: Option<Vec<PolicyRule>>) -> Grant {
     let kind = if role.starts_with("cluster") { "ClusterRole" } else { "Role" };
-    Grant {
-        binding: object("RoleBinding", "keeper"),
-        role: object(kind, role),
-        rules,
-        within: Some("shop".into()),
-    }
+    Grant { binding: object("RoleBinding", "keeper"), role: object(kind, role), rules, within: Some("shop".into()) }
 }
 
 /// What is concluded when the account may not list leases.

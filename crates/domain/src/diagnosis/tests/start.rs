@@ -207,7 +207,11 @@ fn a_program_that_a_volume_hides() {
     };
     let cause = of(json!({"name": "cache", "emptyDir": {}}));
     assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].volumeMounts[0].mountPath"));
-    assert!(cause.statement.contains("volume cache is mounted at /app and hides what the image has there"), "{}", cause.statement);
+    assert!(
+        cause.statement.contains("volume cache is mounted at /app and hides what the image has there"),
+        "{}",
+        cause.statement
+    );
     // A ConfigMap may bring the program itself; then it is the name that is wrong.
     let cause = of(json!({"name": "cache", "configMap": {"name": "scripts"}}));
     assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].command[0]"));

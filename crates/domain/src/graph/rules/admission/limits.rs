@@ -66,7 +66,8 @@ pub(in crate::graph::rules) fn given(graph: &Graph, _now: Timestamp, out: &mut V
                 let limits = container.resources.as_ref().and_then(|own| own.limits.as_ref());
                 limits.is_none_or(|limits| !limits.contains_key("memory"))
             };
-            let takes = |workload: &&Workload| workload.spec.containers.iter().any(|container| says_nothing(&container));
+            let takes =
+                |workload: &&Workload| workload.spec.containers.iter().any(|container| says_nothing(&container));
             let users: Vec<&Workload> = shape::starting(graph).filter(takes).collect();
             let Some(first) = users.first() else { continue };
             let Some(container) = first.spec.containers.iter().find(says_nothing) else { continue };

@@ -43,7 +43,9 @@ pub(in crate::graph::rules) fn pull_secrets(graph: &Graph, _now: Timestamp, out:
             users => format!("{} and {} more name", who(&first.object), users - 1),
         };
         let lacks = match secrets.get(name) {
-            None if users.len() == 1 => format!("which does not exist{}", meant(nearest(name, secrets.keys().copied()))),
+            None if users.len() == 1 => {
+                format!("which does not exist{}", meant(nearest(name, secrets.keys().copied())))
+            }
             None => "which does not exist".to_owned(),
             Some(secret) => format!("whose type is {} and not {}, so it is ignored", secret.type_, REGISTRY[0]),
         };

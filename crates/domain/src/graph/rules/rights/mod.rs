@@ -113,7 +113,9 @@ fn no_role(graph: &Graph, binding: &Binding<'_>, users: &BTreeMap<&str, Vec<&Wor
     found.ruled_out.push(not("Nobody needs the rights", "a workload runs as the account that is bound"));
     let advice = match near.filter(|_| !elsewhere) {
         Some(near) => format!("Bind {kind} {near} instead (roleRef cannot be edited), or create {kind} {wanted}."),
-        None => format!("Create {kind} {wanted} with the rules that {} needs, or delete the binding.", who(&first.object)),
+        None => {
+            format!("Create {kind} {wanted} with the rules that {} needs, or delete the binding.", who(&first.object))
+        }
     };
     Some(Finding {
         concerns: users.iter().map(|workload| workload.object.clone()).collect(),
@@ -149,7 +151,11 @@ fn no_account(graph: &Graph, binding: &Binding<'_>, users: &BTreeMap<&str, Vec<&
         };
         let of = users.get(meant)?;
         let first = of.first()?;
-        let question = if field == "name" { format!("did you mean {meant}?") } else { format!("did you mean namespace {}?", graph.namespace) };
+        let question = if field == "name" {
+            format!("did you mean {meant}?")
+        } else {
+            format!("did you mean namespace {}?", graph.namespace)
+        };
         let at_space = if field == "namespace" { format!(" in namespace {space}") } else { String::new() };
         let statement = format!(
             "{} grants {} to ServiceAccount {}{at_space}, {why}, so ServiceAccount {meant} of {} has no rights; {question}",

@@ -57,7 +57,10 @@ fn bindings_that_are_as_they_should_be() {
     let web = running("web", SPEC) + &account("sync");
     let own = bound("RoleBinding", "sync", "reader", SYNC);
     silent(bindings, &(web.clone() + &own + &role("Role", "reader")));
-    silent(bindings, &(web.clone() + &bound("RoleBinding", "sync", "cluster-reader", SYNC) + &role("ClusterRole", "cluster-reader")));
+    silent(
+        bindings,
+        &(web.clone() + &bound("RoleBinding", "sync", "cluster-reader", SYNC) + &role("ClusterRole", "cluster-reader")),
+    );
     // Nobody runs with it, or what ran with it rests.
     silent(bindings, &(running("web", "containers: [{name: web, image: web}]") + &account("sync") + &own));
     silent(bindings, &(web.replace("replicas: 1", "replicas: 0") + &own));

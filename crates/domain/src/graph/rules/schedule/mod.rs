@@ -1,6 +1,7 @@
 //! CronJobs that do not run when they should, and Jobs that have failed.
 
 mod cron;
+mod helper;
 #[cfg(test)]
 mod tests;
 
@@ -11,12 +12,13 @@ use api::shared::{CauseClass, ObjectRef, Severity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobCondition};
 
-use super::shape::{self, ago, finding, not, proven, telling, who};
+use super::shape::{ago, finding, not, proven, telling, who};
 use super::{cause, fact};
 use crate::detection::Rule;
 use crate::graph::query::{controller, name, reference};
-use crate::graph::{Finding, Graph, Standing, Touch, Workload};
+use crate::graph::{Finding, Graph, Standing, Touch};
 use cron::Schedule;
+pub(super) use helper::lingering;
 
 /// What the controller may take to start a Job.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
@@ -198,7 +200,8 @@ fn replaced(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job
     };
     // One that has failed tells of itself; and one must run that is about to be ended.
     let last = status.last_schedule_time.as_ref()?.0;
-    let running = jobs.iter().find(|job| job.status.as_ref().is_some_and(|status| status.active.unwrap_or_default() > 0))?;
+    let running =
+        jobs.iter().find(|job| job.status.as_ref().is_some_and(|status| status.active.unwrap_or_default() > 0))?;
     if jobs.iter().any(|job| over(&job)) || ago(last, now) > now.duration_since(since) {
         return None;
     }
@@ -217,7 +220,9 @@ fn replaced(graph: &Graph, cron: &CronJob, schedule: &Schedule, jobs: &[&Arc<Job
     );
     Some(Finding {
         concerns: vec![object.clone()],
-        recommendations: vec!["Give a run more time between two of the schedule, or set concurrencyPolicy Forbid.".into()],
+        recommendations: vec![
+            "Give a run more time between two of the schedule, or set concurrencyPolicy Forbid.".into(),
+        ],
         hold: 3,
         ..finding(Rule::ScheduleMissed, Standing::Outage, Severity::High, &object, root)
     })
@@ -350,62 +355,4 @@ fn failed(job: &Job, about: &ObjectRef, now: Timestamp) -> Option<Finding> {
         )],
         ..finding(Rule::JobFailed, Standing::Suspect, Severity::High, about, cause)
     })
-}
-
-/// A helper that is given this long to end after the work.
-const HELPER: i64 = 30;
-
-/// Jobs that cannot end: the first container, which does the work, has ended well, and another one of the pod runs on.
-pub(super) fn lingering(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
-    let known = shape::workloads(graph);
-    for pod in graph.pods.iter().filter(|pod| !pod.ended.is_empty() && pod.terminating.is_none()) {
-        let kind = pod.workload.kind.as_str();
-        let Some(workload) = known.get(&(kind, pod.workload.name.as_str())) else { continue };
-        let Some(work) = workload.spec.containers.first() else { continue };
-        let mut others = pod.spec.containers.iter().filter(|container| !pod.ended.contains(&container.name));
-        let (Some(helper), true) = (others.next(), matches!(kind, "Job" | "CronJob")) else { continue };
-        if !pod.ended.contains(&work.name) {
-            continue;
-        }
-        let at = workload.spec.containers.iter().position(|container| container.name == helper.name);
-        let path = at.map_or_else(|| "containers".to_owned(), |at| format!("containers[{at}]"));
-        let path = format!("{}.{path}", workload.spec_path);
-        let statement = format!(
-            "{} cannot complete: container {} has done its work and ended, and its sidecar {} still runs and keeps the pod alive",
-            who(&workload.object),
-            work.name,
-            helper.name
-        );
-        let root = proven(
-            cause(&workload.object, CauseClass::JobMisconfigured, &path, &helper.name, statement, 0.9),
-            vec![
-                fact(
-                    &pod.object,
-                    &format!("status.containerStatuses[{}].state", work.name),
-                    "terminated, exit code 0",
-                    "the work is done",
-                ),
-                fact(
-                    &pod.object,
-                    &format!("status.containerStatuses[{}].state", helper.name),
-                    "running",
-                    "a pod ends only when all of its containers do",
-                ),
-            ],
-        );
-        out.push(Finding {
-            concerns: vec![workload.object.clone()],
-            recommendations: vec![format!(
-                "Move {} to initContainers with restartPolicy Always, so that it ends with the work, or let it end by itself.",
-                helper.name
-            )],
-            hold: HELPER,
-            ..finding(Rule::JobFailed, outage(workload), Severity::Medium, &workload.object, root)
-        });
-    }
-}
-
-/// An outage, unless the workload speaks for itself.
-fn outage(workload: &Workload) -> Standing {
-    if workload.troubled { Standing::Suspect } else { Standing::Outage }
 }

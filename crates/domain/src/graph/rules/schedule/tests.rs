@@ -206,7 +206,12 @@ fn runs_that_are_always_replaced() {
     silent(schedules, &text("concurrencyPolicy: Replace", &status.replace("09:30", "09:50")));
     silent(schedules, &text("concurrencyPolicy: Allow", status));
     // One that failed tells of itself, and none that runs is none that is ended.
-    let failed = job("backup-0", true, "", "conditions: [{type: Failed, status: 'True', lastTransitionTime: '2026-11-25T09:40:00Z'}]");
+    let failed = job(
+        "backup-0",
+        true,
+        "",
+        "conditions: [{type: Failed, status: 'True', lastTransitionTime: '2026-11-25T09:40:00Z'}]",
+    );
     silent(schedules, &(text("concurrencyPolicy: Replace", status) + &failed));
     silent(schedules, &cron("schedule: '*/5 * * * *', concurrencyPolicy: Replace", status));
 }
