@@ -150,6 +150,7 @@ fn slim_spec(spec: PodSpec) -> PodSpec {
         overhead: spec.overhead,
         priority: spec.priority,
         priority_class_name: spec.priority_class_name,
+        runtime_class_name: spec.runtime_class_name,
         restart_policy: spec.restart_policy,
         scheduler_name: spec.scheduler_name,
         scheduling_gates: spec.scheduling_gates,

@@ -22,6 +22,7 @@ mod reference;
 pub mod refs;
 mod render;
 pub(crate) mod scheduling;
+mod setup;
 mod start;
 mod suspects;
 pub use scheduling::{host_ports, requests};

@@ -121,6 +121,11 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     if let Some((cause, advice)) = preempt::preempted(evidence, &world, &wanted) {
         return Conclusion { cause, candidates: Vec::new(), recommendations: vec![advice], log_lines: Vec::new() };
     }
+    // A node that seems to have a place for the pod is closed to it for what only the whole namespace shows.
+    let open = judge(spec, &own, &world).iter().any(|verdict| verdict.obstacles.is_empty() && verdict.node.ready);
+    if let Some(found) = known.filter(|_| open) {
+        return of_finding(evidence, found);
+    }
     let Some(found) = place(&wanted, &world) else {
         if let Some(found) = known {
             return of_finding(evidence, found);

@@ -5,7 +5,8 @@ use api::shared::CauseClass;
 use crate::diagnosis::{Conclusion, Evidence, cause, fact};
 
 /// Words of the scheduler, the field that they are about, and what may be done.
-const PHRASES: [(&str, &str, &str); 13] = [
+const PHRASES: [(&str, &str, &str); 14] = [
+    ("enough free storage", "volumes", "Ask for a smaller volume, or add storage where the driver has none left."),
     (
         "exceed max volume count",
         "volumes",

@@ -260,3 +260,45 @@ fn pods_that_their_node_refuses() {
     view.desired = 2;
     assert!(crate::detection::evaluate(&view, at(20)).symptoms.is_empty());
 }
+
+#[test]
+fn volumes_and_networks_that_cannot_be_set_up() {
+    let of = |volumes: Value, message: &str| {
+        let p = pod("p", "r2")
+            .phase("Pending")
+            .not_ready_since(0)
+            .set("/status/containerStatuses/0/state", json!({"waiting": {"reason": "ContainerCreating"}}))
+            .event("FailedMount", message, 3, 0, 60);
+        let mut e = evidence(revisions(container(), container(), [p]), 70);
+        assert_eq!(e.symptom.rule, Rule::SetupFailing, "{message}");
+        let spec = json!({"spec": {"containers": [container()], "volumes": volumes}});
+        e.view.revisions = vec![revision(2, container())];
+        e.view.revisions[0].template = std::sync::Arc::new(serde_json::from_value(spec).unwrap());
+        at_second(&e, 70).cause
+    };
+    let host = json!([{"name": "logs", "hostPath": {"path": "/srv/logs", "type": "Directory"}}]);
+    let cause = of(
+        host,
+        "MountVolume.SetUp failed for volume \"logs\" : hostPath type check failed: /srv/logs is not a directory",
+    );
+    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.volumes[0].hostPath.path"));
+    let claimed = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "orders"}}]);
+    let cause = of(claimed.clone(), "AttachVolume.Attach failed for volume \"pvc-7\" : rpc error: code = Internal");
+    assert_eq!((cause.object.kind.as_str(), cause.object.name.as_str()), ("PersistentVolumeClaim", "orders"));
+    let cause = of(
+        claimed,
+        "MountVolume.MountDevice failed for volume \"pvc-7\" : kubernetes.io/csi: driver name disk.example.com not found in the list of registered CSI drivers",
+    );
+    assert_eq!((cause.object.kind.as_str(), cause.object.name.as_str()), ("Node", "node-1"));
+    assert!(cause.statement.contains("CSI driver disk.example.com"), "{}", cause.statement);
+    let cause = of(
+        json!([]),
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox \"4f\": plugin type=\"calico\" failed (add): dial tcp: connection refused",
+    );
+    assert_eq!((cause.object.kind.as_str(), cause.class), ("Node", CauseClass::NodeFault));
+    assert!(
+        cause.statement.starts_with("Node node-1 cannot set up the network of pods of Deployment web: plugin"),
+        "{}",
+        cause.statement
+    );
+}

@@ -180,6 +180,9 @@ fn pending(graph: &Graph, claim: &PersistentVolumeClaim, users: &Users<'_>, now:
                 if class.provisioner == BY_HAND {
                     return no_volume(graph, claim, wanted);
                 }
+                if waits && let Some(found) = provision::nowhere(graph, claim, class) {
+                    return Some(found);
+                }
                 let chosen = claim.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(SELECTED));
                 // A claim that waits for its pod's node waits as it should, however long that takes.
                 (chosen || !waits).then(|| provision::slow(graph, claim, class, now)).flatten()

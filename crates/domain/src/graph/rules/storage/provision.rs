@@ -1,18 +1,19 @@
 //! A claim whose class has a provisioner that makes no volume: it says why, or it is not there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::shared::CauseClass;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, TopologySelectorLabelRequirement};
 use k8s_openapi::api::storage::v1::StorageClass;
 
 use super::super::shape::{ago, proven};
-use super::super::{cause, fact};
+use super::super::{cause, fact, meant};
 use super::{SLOW, blocked, of_claim, of_class};
 use crate::detection::EventNote;
-use crate::graph::query::name;
-use crate::graph::{Finding, Graph, Standing};
+use crate::graph::query::{name, named};
+use crate::graph::{Finding, Graph, Standing, nearest};
 
 /// Annotation of a volume with the provisioner that made it.
 const MADE_BY: &str = "pv.kubernetes.io/provisioned-by";
@@ -98,5 +99,54 @@ pub(super) fn slow(
         recommendations: vec![advice],
         standing,
         ..blocked(&object, cause)
+    })
+}
+
+/// The class allows volumes only where no node is.
+pub(super) fn nowhere(graph: &Graph, claim: &PersistentVolumeClaim, class: &StorageClass) -> Option<Finding> {
+    let terms = class.allowed_topologies.as_deref().filter(|terms| !terms.is_empty())?;
+    let nodes = &graph.cluster.nodes;
+    if !graph.knows("Node") || nodes.is_empty() {
+        return None;
+    }
+    let asks = terms.iter().filter_map(|term| term.match_label_expressions.as_ref());
+    let holds = |asked: &Vec<TopologySelectorLabelRequirement>| {
+        let all = |labels: &BTreeMap<String, String>| {
+            asked.iter().all(|wanted| labels.get(&wanted.key).is_some_and(|has| wanted.values.contains(has)))
+        };
+        nodes.iter().any(|node| all(&node.labels))
+    };
+    if terms.iter().any(|term| term.match_label_expressions.is_none()) || asks.clone().any(holds) {
+        return None;
+    }
+    let first = asks.flatten().next()?;
+    let wanted = format!("{} in [{}]", first.key, first.values.join(", "));
+    let (object, class_object) = (of_claim(claim), of_class(class));
+    let values: Vec<&str> = nodes.iter().filter_map(|node| node.labels.get(&first.key)).map(String::as_str).collect();
+    let near = first.values.first().and_then(|value| nearest(value, values.iter().copied()));
+    let statement = format!(
+        "PersistentVolumeClaim {} is not bound: allowedTopologies of StorageClass {} allow {wanted} only, which matches no node{}",
+        object.name,
+        class_object.name,
+        meant(near)
+    );
+    let mut root = proven(
+        cause(&class_object, CauseClass::StorageUnavailable, "allowedTopologies", &wanted, statement, 0.9),
+        vec![
+            fact(&object, "spec.storageClassName", &class_object.name, "the claim takes its volume from this class"),
+            fact(&class_object, "allowedTopologies", &wanted, "it makes volumes there only"),
+        ],
+    );
+    for node in nodes.iter().take(5) {
+        let has = node.labels.get(&first.key).map_or("(absent)", String::as_str);
+        let object = named("v1", "Node", "", &node.name);
+        root.proof.push(fact(&object, &format!("metadata.labels.{}", first.key), has, "this node is elsewhere"));
+    }
+    Some(Finding {
+        words: vec![class_object.name.clone()],
+        recommendations: vec![format!(
+            "Correct allowedTopologies (the class must be created anew), or add a node with {wanted}."
+        )],
+        ..blocked(&object, root)
     })
 }

@@ -290,3 +290,35 @@ status: {{phase: Bound, capacity: {{storage: 5Gi}}{status}}}
     silent(storage, &grown("2026-11-25T09:58:00Z", ""));
     silent(storage, &grown("2026-11-25T09:00:00Z", "").replace("10Gi", "5Gi"));
 }
+
+#[test]
+fn a_class_for_places_where_no_node_is() {
+    let class = |zone: &str| {
+        format!(
+            "---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {{name: zonal}}
+provisioner: example.com/disk
+volumeBindingMode: WaitForFirstConsumer
+allowedTopologies: [{{matchLabelExpressions: [{{key: zone, values: [{zone}]}}]}}]
+"
+        )
+    };
+    let world = |zone: &str| {
+        let mut g = graph(&(claim("storageClassName: zonal") + &class(zone) + POD));
+        let node = crate::diagnosis::NodeRoom {
+            name: "n1".into(),
+            labels: [("zone".to_owned(), "east-1".to_owned())].into(),
+            ready: true,
+            ..Default::default()
+        };
+        let cluster = crate::graph::Surroundings { nodes: vec![node], ..(*g.cluster).clone() };
+        g.cluster = std::sync::Arc::new(cluster);
+        on(storage, &g)
+    };
+    let found = world("east-2");
+    is(&found[0], "StorageClass/zonal", "allowedTopologies", "zone in [east-2]", Standing::Outage);
+    says(&found[0], &["which matches no node; did you mean east-1?"]);
+    assert!(world("east-1").is_empty());
+}
