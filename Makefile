@@ -5,7 +5,7 @@ CARGO ?= cargo
 # The first build takes a while and shows itself; later ones are quiet.
 XTASK := $(CARGO) run $(if $(wildcard target/debug/xtask),-q) -p xtask --
 
-.PHONY: help demo test bench scenarios cluster cluster-down cookbook lint crds image chart
+.PHONY: help demo test bench scenarios signals cluster cluster-down cookbook lint crds image chart
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ bench: ## Measure detection, planning, storm, first look, memory, and print them
 
 scenarios: ## Break real workloads in every known way and score what the platform says (DIR=folder of cases, SCENARIOS_ARGS="--only NAME --keep --jobs N").
 	$(XTASK) scenarios $(if $(DIR),--dir $(DIR)) $(SCENARIOS_ARGS)
+
+signals: ## Make every signal by its cause on a real cluster: seconds to its Anomaly, seconds to its end (SIGNALS_ARGS="--only NAME --keep --report-only").
+	$(XTASK) signals $(SIGNALS_ARGS)
 
 cluster: ## Start a local Kubernetes with real pods and print how to use it (MODE=node|control-plane, NODES=… simulated ones).
 	$(XTASK) cluster up $(if $(MODE),--mode $(MODE),--mode node) $(if $(NODES),--nodes $(NODES))

@@ -11,8 +11,10 @@ mod cookbook;
 mod crds;
 mod demo;
 mod image;
+mod incident;
 mod rbac;
 mod scenarios;
+mod signals;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +51,8 @@ enum Task {
     Cookbook(cookbook::Args),
     /// Incidents on a real cluster, and what the platform says about each.
     Scenarios(scenarios::Args),
+    /// Every signal that the platform knows, from its cause to its Anomaly and to its end.
+    Signals(signals::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -74,5 +78,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench(args) => bench::run(&args),
         Task::Cookbook(args) => cookbook::run(&args),
         Task::Scenarios(args) => scenarios::run(&args),
+        Task::Signals(args) => signals::run(&args),
     }
 }

@@ -184,7 +184,7 @@ fn on(cluster: &Cluster, chatcli: &std::path::Path, args: &Args, stop: &Stop) ->
     }
     println!("api-gateway, payment-service and user-service are up in namespace production, two pods each\n");
 
-    let mut processes = Processes::start(chatcli, cluster, Path::new("target/demo"))?;
+    let mut processes = Processes::start(chatcli, cluster, Path::new("target/demo"), None)?;
     let told = tell(cluster, args, stop, &mut processes);
     if let Err(error) = &told
         && stop.check().is_ok()

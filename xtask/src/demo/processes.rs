@@ -19,59 +19,47 @@ struct Running {
     probes: u16,
 }
 
-/// Both processes.
+/// The processes.
 pub struct Processes {
     folder: PathBuf,
     running: Vec<Running>,
 }
 
 impl Processes {
-    /// Starts them; their logs are in `folder`.
+    /// Starts them; their logs are in `folder`. With a file of targets a second server watches these by name, for what only
+    /// such a file can say.
     ///
     /// # Errors
     /// When one cannot be started.
-    pub fn start(chatcli: &Path, cluster: &Cluster, folder: &Path) -> anyhow::Result<Self> {
-        let ports = free_ports()?;
-        let [grpc, server_metrics, operator_metrics, probes] = ports;
+    pub fn start(chatcli: &Path, cluster: &Cluster, folder: &Path, targets: Option<&Path>) -> anyhow::Result<Self> {
+        let [grpc, server_metrics, operator_metrics, probes, named_grpc, named_metrics] = free_ports()?;
         let loopback = |port: u16| format!("127.0.0.1:{port}");
         let kubeconfig = cluster.kubeconfig.display().to_string();
         std::fs::create_dir_all(folder)?;
         let mut processes = Self { folder: folder.to_owned(), running: Vec::new() };
-        processes.add(
-            "server",
-            chatcli,
-            server_metrics,
-            &[
-                "--kubeconfig",
-                &kubeconfig,
-                "--all-namespaces",
-                "--bind",
-                &loopback(grpc),
-                "--metrics-bind",
-                &loopback(server_metrics),
-            ],
-        )?;
-        processes.add(
-            "operator",
-            chatcli,
-            probes,
-            &[
-                "--kubeconfig",
-                &kubeconfig,
-                "--namespace",
-                "chatcli-system",
-                "--server",
-                &format!("http://{}", loopback(grpc)),
-                "--metrics-bind",
-                &loopback(operator_metrics),
-                "--probe-bind",
-                &loopback(probes),
-            ],
-        )?;
+        let server = |what: &[&str], grpc: u16, metrics: u16| {
+            let mut args = vec!["--kubeconfig".to_owned(), kubeconfig.clone()];
+            args.extend(what.iter().map(|&arg| arg.to_owned()));
+            args.extend(["--bind".to_owned(), loopback(grpc), "--metrics-bind".to_owned(), loopback(metrics)]);
+            args
+        };
+        processes.add("server", chatcli, server_metrics, &server(&["--all-namespaces"], grpc, server_metrics))?;
+        let mut operator: Vec<String> =
+            ["--kubeconfig", &kubeconfig, "--namespace", "chatcli-system"].map(str::to_owned).to_vec();
+        operator.extend(["--server".to_owned(), format!("http://{}", loopback(grpc))]);
+        if let Some(targets) = targets {
+            let targets = targets.display().to_string();
+            let args = server(&["--watch-config", &targets], named_grpc, named_metrics);
+            processes.add("server-of-targets", chatcli, named_metrics, &args)?;
+            operator.extend(["--server".to_owned(), format!("http://{}", loopback(named_grpc))]);
+        }
+        operator.extend(["--metrics-bind".to_owned(), loopback(operator_metrics)]);
+        operator.extend(["--probe-bind".to_owned(), loopback(probes)]);
+        processes.add("operator", chatcli, probes, &operator)?;
         Ok(processes)
     }
 
-    fn add(&mut self, name: &'static str, chatcli: &Path, probes: u16, args: &[&str]) -> anyhow::Result<()> {
+    fn add(&mut self, name: &'static str, chatcli: &Path, probes: u16, args: &[String]) -> anyhow::Result<()> {
         let log = self.folder.join(format!("{name}.log"));
         let file = std::fs::File::create(&log)?;
         let child = Command::new(chatcli)
@@ -88,7 +76,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Waits until both say that they are ready.
+    /// Waits until all say that they are ready.
     ///
     /// # Errors
     /// When one ends, or takes over a minute.
@@ -118,7 +106,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Asks both to end, and waits.
+    /// Asks all to end, and waits.
     pub fn stop(&mut self) {
         for process in self.running.iter_mut().rev() {
             let _ =
@@ -150,9 +138,9 @@ impl Drop for Processes {
     }
 }
 
-fn free_ports() -> anyhow::Result<[u16; 4]> {
+fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
     let mut held = Vec::new();
-    let mut ports = [0; 4];
+    let mut ports = [0; N];
     for port in &mut ports {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         *port = listener.local_addr()?.port();
@@ -164,7 +152,7 @@ fn free_ports() -> anyhow::Result<[u16; 4]> {
 fn is_ready(process: &Running) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", process.probes)) else { return false };
     // A server serves before its first look is over.
-    let path = if process.name == "server" { "/watchz" } else { "/readyz" };
+    let path = if process.name.starts_with("server") { "/watchz" } else { "/readyz" };
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
     let mut answer = String::new();

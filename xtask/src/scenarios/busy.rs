@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use cluster::Cluster;
 use serde::Serialize;
 
-use super::score::Said;
-use super::world::World;
+use crate::incident::said::Said;
+use crate::incident::world::World;
 
 /// How long one change may take to settle. A neighbour that is not healthy itself proves nothing.
 const SETTLES: &str = "--timeout=180s";

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::busy::Busy;
 use super::run::{Outcome, Verdict};
-use super::score::{Said, Score};
+use super::score::Score;
+use crate::incident::object::Object;
+use crate::incident::said::Said;
 
 /// Least shares of the cases, in percent, and of what.
 const NOTICED: usize = 98;
@@ -322,7 +324,7 @@ fn explain(outcome: &Outcome) {
 }
 
 fn say(said: &Said) {
-    let objects: Vec<String> = said.objects.iter().map(super::object::Object::id).collect();
+    let objects: Vec<String> = said.objects.iter().map(Object::id).collect();
     println!("  Issue     {} ({}), {:.2} s: {}", said.issue, said.signal, said.after, said.description);
     println!("            about {}", objects.join(", "));
     for cause in &said.causes {

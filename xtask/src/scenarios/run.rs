@@ -1,28 +1,16 @@
 //! One run of a case: healthy state, quiet, fault, look, score, removal.
 
-use std::io::Read;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use cluster::Cluster;
 use serde::Serialize;
 
 use super::case::{Case, Expect, Run};
-use super::health;
-use super::object::Object;
-use super::score::{Before, Said, Score, score};
-use super::stage::{Stage, Types};
-use super::watch::is_watched;
-use super::world::{World, seconds};
-use crate::demo::Stop;
+use super::score::{Before, Score, score};
+use crate::incident::Site;
+use crate::incident::said::Said;
+use crate::incident::stage::Stage;
+use crate::incident::world::seconds;
 
-/// How long the healthy state may take to come.
-const HEALTHY: Duration = Duration::from_secs(150);
-/// Between two looks at it; three in a row must be good.
-const LOOK: Duration = Duration::from_millis(700);
-/// Quiet before the fault, so that late news of the start is not taken for news of the fault.
-const QUIET: Duration = Duration::from_secs(5);
 /// Seconds after which nothing more is waited for.
 const DEADLINE: f64 = 90.0;
 /// Seconds that a negative case is watched beyond its `settle_seconds`.
@@ -32,20 +20,8 @@ const STILL: f64 = 5.0;
 
 /// What all runs have in common.
 pub struct Ground<'a> {
-    /// The cluster.
-    pub cluster: &'a Cluster,
-    /// What is known of it.
-    pub world: &'a World,
-    /// Whether to end.
-    pub stop: &'a Stop,
-    /// What the API server knows.
-    pub types: &'a Types,
-    /// Names of the images on the nodes.
-    pub images: &'a [String],
-    /// Whether simulated nodes are played.
-    pub nodes: bool,
-    /// Folder for the files of the runs.
-    pub folder: &'a Path,
+    /// The cluster with everything that looks at it.
+    pub site: &'a Site,
     /// Whether what is not right stays, to look at.
     pub keep_failed: bool,
 }
@@ -122,22 +98,6 @@ impl Outcome {
     }
 }
 
-/// A name that teaches nothing, and that no other run has.
-///
-/// # Errors
-/// When there is no source of randomness.
-pub fn random_name() -> anyhow::Result<String> {
-    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
-    const ALL: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let mut bytes = [0; 9];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes).context("no randomness")?;
-    let pick = |index: usize, byte: &u8| {
-        let from = if index == 0 { LETTERS } else { ALL };
-        from.get(usize::from(*byte) % from.len()).map(|letter| char::from(*letter))
-    };
-    Ok(bytes.iter().enumerate().filter_map(|(index, byte)| pick(index, byte)).collect())
-}
-
 impl Ground<'_> {
     /// Runs a case under a name.
     ///
@@ -151,78 +111,49 @@ impl Ground<'_> {
             negative: run.expect.negative,
             expected: expected(&run.expect),
             fix: run.expect.fix.clone(),
-            run: run.name.clone(),
+            run: run.scene.name.clone(),
             ..Outcome::not_run(&case.id, Verdict::Skipped(String::new()))
         };
         if !run.expect.unknown.is_empty() {
             outcome.notes.push(format!("fields that nobody looked at: {}", run.expect.unknown.join(", ")));
         }
-        if let Some(need) = run.expect.needs.iter().find(|need| !self.has(need)) {
+        if let Some(need) = run.expect.needs.iter().find(|need| !self.site.has(need)) {
             outcome.verdict = Verdict::Skipped(format!("needs {need}, which this cluster does not have"));
             return Ok(outcome);
         }
-        if let Err(error) = self.types.check(run) {
+        if let Err(error) = self.site.types.check(&run.scene) {
             outcome.verdict = Verdict::Invalid(format!("{error:#}"));
             return Ok(outcome);
         }
-        let stage = Stage::new(self.cluster, run, self.types, self.folder.join(&case.id))?;
+        let stage = Stage::new(&self.site.cluster, &run.scene, &self.site.types, self.site.folder.join(&case.id))?;
         if let Err(error) = self.play(run, &stage, &mut outcome) {
             outcome.verdict = Verdict::Invalid(format!("{error:#}"));
         }
         if self.keep_failed && outcome.score().is_none_or(|score| !score.is_right()) {
-            outcome.notes.push(format!("kept: namespace {}", run.name));
+            outcome.notes.push(format!("kept: namespace {}", run.scene.name));
         } else {
             self.remove(run, &stage, &mut outcome);
         }
         // A command that Ctrl-C ended says nothing about the case.
-        self.stop.check()?;
+        self.site.stop.check()?;
         outcome.took = began.elapsed().as_secs_f64();
         Ok(outcome)
     }
 
-    fn has(&self, need: &str) -> bool {
-        match need.strip_prefix("image:") {
-            Some(image) => self.images.iter().any(|there| there == image || there.ends_with(&format!("/{image}"))),
-            None => need == "node" && self.nodes,
-        }
-    }
-
     fn play(&self, run: &Run, stage: &Stage<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
-        stage.apply(self.stop)?;
-        self.healthy(run)?;
-        std::thread::sleep(QUIET);
-        // A state that only looked healthy for a moment is none.
-        self.healthy(run)?;
-        let earlier = self.world.said(&run.name, Instant::now());
+        stage.apply(&self.site.stop)?;
+        self.site.settle(&run.scene, &run.expect.old_trouble)?;
+        let earlier = self.site.world.said(&run.scene.name, Instant::now());
         let before = Before::of(&earlier);
         outcome.early = Before::default().news(&earlier, &run.expect.old_trouble);
 
-        let fault = stage.fault()?;
+        let fault = stage.script("fault", &run.fault, &[])?;
         self.look(run, &before, fault.ended)?;
-        let symptom = self.world.first_worse(&run.name, fault.began, &run.expect.symptoms);
+        let symptom = self.site.world.first_worse(&run.scene.name, fault.began, &run.expect.symptoms);
         outcome.symptom = symptom.map(|(at, finding)| (seconds(at, fault.ended), finding));
-        let said = self.world.said(&run.name, fault.ended);
+        let said = self.site.world.said(&run.scene.name, fault.ended);
         let at = outcome.symptom.as_ref().map(|(at, _)| *at);
         outcome.verdict = Verdict::Scored(Box::new(score(&run.expect, &before, &said, at)));
-        Ok(())
-    }
-
-    /// Waits for the healthy state.
-    fn healthy(&self, run: &Run) -> anyhow::Result<()> {
-        let documents = run.documents.iter().map(|document| &document.object).filter(|o| is_watched(&o.kind));
-        let expected: Vec<Object> = documents.map(|object| placed(object, run)).collect();
-        let began = Instant::now();
-        let mut good = 0;
-        while good < 3 {
-            self.stop.check()?;
-            std::thread::sleep(LOOK);
-            let there = self.world.objects(&run.name);
-            let found = health::unhealthy(&expected, &there, &run.expect.old_trouble);
-            good = if found.is_empty() { good + 1 } else { 0 };
-            if began.elapsed() > HEALTHY {
-                bail!("the state before the fault is not healthy after {} s: {}", HEALTHY.as_secs(), found.join("; "));
-            }
-        }
         Ok(())
     }
 
@@ -231,9 +162,9 @@ impl Ground<'_> {
         let Expect { negative, settle, old_trouble, .. } = &run.expect;
         let deadline = if *negative { settle + CALM } else { DEADLINE.max(settle + CALM) };
         loop {
-            self.stop.check()?;
+            self.site.stop.check()?;
             let now = ended.elapsed().as_secs_f64();
-            let news = before.news(&self.world.said(&run.name, ended), old_trouble);
+            let news = before.news(&self.site.world.said(&run.scene.name, ended), old_trouble);
             let told = news.first().is_some_and(|first| first.analyzed);
             let still = news.last().is_some_and(|last| now - last.after >= STILL);
             if now >= deadline || (!negative && now >= *settle && told && still) {
@@ -246,21 +177,14 @@ impl Ground<'_> {
 
     fn remove(&self, run: &Run, stage: &Stage<'_>, outcome: &mut Outcome) {
         let zero = Instant::now();
-        let known = self.world.said(&run.name, zero);
-        if let Err(error) = stage.clean(&self.world.issues_elsewhere(&run.name)) {
+        let known = self.site.world.said(&run.scene.name, zero);
+        if let Err(error) = stage.clean(&self.site.world.issues_elsewhere(&run.scene.name)) {
             outcome.notes.push(format!("{error:#}"));
         }
-        let now = self.world.said(&run.name, zero);
+        let now = self.site.world.said(&run.scene.name, zero);
         outcome.late = now.into_iter().filter(|said| !known.iter().any(|other| other.uid == said.uid)).collect();
-        self.world.forget(&run.name);
+        self.site.world.forget(&run.scene.name);
     }
-}
-
-/// An object of the setup where it lands: without a namespace in that of the run, if its kind has one.
-fn placed(object: &Object, run: &Run) -> Object {
-    let everywhere = object.kind == "Node";
-    let namespace = if everywhere { None } else { object.namespace.clone().or_else(|| Some(run.name.clone())) };
-    Object { namespace, ..object.clone() }
 }
 
 fn expected(expect: &Expect) -> String {
@@ -268,18 +192,5 @@ fn expected(expect: &Expect) -> String {
     match &expect.root {
         Some((kind, name)) => format!("{} {}{field}", kind.text, name.text),
         None => "no Issue".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_name_is_one_of_a_namespace_and_of_a_service() {
-        let names: Vec<String> = (0..50).map(|_| super::random_name().unwrap()).collect();
-        for name in &names {
-            assert!(name.len() == 9 && name.starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
-        }
-        assert!(names.iter().collect::<std::collections::HashSet<_>>().len() > 45);
     }
 }

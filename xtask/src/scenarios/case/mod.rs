@@ -1,19 +1,17 @@
 //! A case as it lies in its folder, and what one run of it expects. No cluster is asked here.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
-use fancy_regex::Regex;
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::object::Object;
+use crate::incident::pattern::Pattern;
+use crate::incident::scene::{Scene, id, under};
 
-/// What stands for the name of a run in all files of a case.
-const NAME: &str = "${NS}";
 /// The files of a case.
-const FILES: [&str; 3] = ["expect.json", "setup.yaml", "fault.sh"];
+pub const FILES: [&str; 3] = ["expect.json", "setup.yaml", "fault.sh"];
 
 /// A case, as it was written.
 pub struct Case {
@@ -26,24 +24,12 @@ pub struct Case {
 
 /// A case under the name of one run.
 pub struct Run {
-    /// The random name.
-    pub name: String,
+    /// The healthy state.
+    pub scene: Scene,
     /// What a good diagnosis says.
     pub expect: Expect,
-    /// Manifests of the healthy state.
-    pub setup: String,
-    /// The objects in them.
-    pub documents: Vec<Document>,
     /// The script that makes the fault.
     pub fault: String,
-}
-
-/// An object of the healthy state.
-pub struct Document {
-    /// Which it is. Without a namespace it lands in that of the run, if its kind has one.
-    pub object: Object,
-    /// Its manifest.
-    pub value: Value,
 }
 
 /// What a good diagnosis says.
@@ -74,14 +60,6 @@ pub struct Expect {
     pub needs: Vec<String>,
     /// Fields that nobody looked at.
     pub unknown: Vec<String>,
-}
-
-/// A regular expression of a case, as it was written there.
-pub struct Pattern {
-    /// Its text.
-    pub text: String,
-    found: Regex,
-    whole: Regex,
 }
 
 #[derive(Deserialize)]
@@ -115,60 +93,6 @@ struct Root {
     name: String,
 }
 
-impl Pattern {
-    /// Compiles one.
-    ///
-    /// # Errors
-    /// When it is no expression.
-    pub fn new(text: &str) -> anyhow::Result<Self> {
-        // Case is ignored, and `.` matches a line break too.
-        let compile = |text: String| Regex::new(&text).with_context(|| format!("the expression {text:?} is wrong"));
-        Ok(Self {
-            text: text.to_owned(),
-            found: compile(format!("(?is){text}"))?,
-            whole: compile(format!(r"(?is)\A(?:{text})\z"))?,
-        })
-    }
-
-    fn all(texts: &[String]) -> anyhow::Result<Vec<Self>> {
-        texts.iter().map(|text| Self::new(text)).collect()
-    }
-
-    /// Whether it is found in a text.
-    pub fn is_in(&self, text: &str) -> bool {
-        self.found.is_match(text).unwrap_or(false)
-    }
-
-    /// Whether it matches all of a text.
-    pub fn is(&self, text: &str) -> bool {
-        self.whole.is_match(text).unwrap_or(false)
-    }
-}
-
-/// The folders of cases in a folder, sorted: those that hold an `expect.json`.
-///
-/// # Errors
-/// When there is none.
-pub fn folders(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir)
-        .with_context(|| format!("cannot read {}; remedy: DIR=the folder that holds the cases", dir.display()))?;
-    let mut folders: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.join("expect.json").is_file()).collect();
-    ensure!(
-        !folders.is_empty(),
-        "{} holds no case; remedy: a case is a folder with {}",
-        dir.display(),
-        FILES.join(", ")
-    );
-    folders.sort();
-    Ok(folders)
-}
-
-/// The id of the case in a folder.
-pub fn id(folder: &Path) -> String {
-    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
 impl Case {
     /// Reads a case and checks it.
     ///
@@ -190,41 +114,8 @@ impl Case {
     /// # Errors
     /// As [`Case::read`].
     pub fn under(&self, name: &str) -> anyhow::Result<Run> {
-        let expect = expect(&self.expect.replace(NAME, name), &self.id).context("expect.json")?;
-        let setup = self.setup.replace(NAME, name);
-        let documents = documents(&setup).context("setup.yaml")?;
-        ensure!(
-            documents.iter().any(|document| document.object.kind == "Namespace" && document.object.name == name),
-            "setup.yaml makes no Namespace {NAME}; remedy: it is the first object of the healthy state"
-        );
-        for Document { object, .. } in &documents {
-            // Side by side, and cleaned up afterwards: nothing may touch what is not the run's own.
-            let namespaced = object.namespace.is_some();
-            ensure!(
-                object.kind != "Namespace" || object.belongs_to(name),
-                "setup.yaml makes the namespace {}; remedy: call it {NAME}-something",
-                object.name
-            );
-            ensure!(
-                !namespaced || object.belongs_to(name),
-                "setup.yaml puts {} into the namespace {}; remedy: {NAME} or {NAME}-something",
-                object.id(),
-                object.namespace.as_deref().unwrap_or_default()
-            );
-        }
-        Ok(Run { name: name.to_owned(), expect, setup, documents, fault: self.fault.replace(NAME, name) })
-    }
-}
-
-impl Run {
-    /// Whether it must be alone on the cluster: its simulated nodes would take the pods of others.
-    pub fn wants_to_be_alone(&self) -> bool {
-        let keeps_away =
-            |taint: &Value| matches!(taint.get("effect").and_then(Value::as_str), Some("NoSchedule" | "NoExecute"));
-        self.documents.iter().filter(|document| document.object.kind == "Node").any(|node| {
-            let taints = node.value.pointer("/spec/taints").and_then(Value::as_array);
-            !taints.is_some_and(|taints| taints.iter().any(keeps_away))
-        })
+        let expect = expect(&under(&self.expect, name), &self.id).context("expect.json")?;
+        Ok(Run { scene: Scene::new(&self.setup, name)?, expect, fault: under(&self.fault, name) })
     }
 }
 
@@ -264,35 +155,6 @@ fn expect(text: &str, id: &str) -> anyhow::Result<Expect> {
         needs: written.needs,
         unknown: written.unknown.into_keys().collect(),
     })
-}
-
-/// The objects of a file of manifests, in their order.
-fn documents(text: &str) -> anyhow::Result<Vec<Document>> {
-    let mut parts = vec![String::new()];
-    for line in text.lines() {
-        // A line that begins so ends a document, also within a text block.
-        if line == "---" || line.starts_with("--- ") {
-            parts.push(String::new());
-        } else if let Some(part) = parts.last_mut() {
-            part.push_str(line);
-            part.push('\n');
-        }
-    }
-    let mut documents = Vec::new();
-    for (index, part) in parts.iter().enumerate() {
-        if part.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-            continue;
-        }
-        let value: Value =
-            serde_saphyr::from_str(part).with_context(|| format!("document {} is no YAML", index + 1))?;
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let object = Object::new(text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
-        if object.kind.is_empty() || object.name.is_empty() {
-            bail!("document {} has no kind or no metadata.name", index + 1);
-        }
-        documents.push(Document { object, value });
-    }
-    Ok(documents)
 }
 
 #[cfg(test)]

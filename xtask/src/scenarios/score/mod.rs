@@ -5,49 +5,10 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::case::{Expect, Pattern};
-use super::object::Object;
-
-/// An Issue, and what was said about it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Said {
-    /// Identity of the Issue.
-    #[serde(skip)]
-    pub uid: String,
-    /// `namespace/name` of the Issue.
-    pub issue: String,
-    /// Signal that opened it.
-    pub signal: String,
-    /// What it says is wrong.
-    pub description: String,
-    /// When it came to be.
-    pub after: f64,
-    /// Its root and the objects that it affects.
-    pub objects: Vec<Object>,
-    /// Whether an analysis of it is there, with a cause or without.
-    pub analyzed: bool,
-    /// The causes in its analyses.
-    pub causes: Vec<Cause>,
-}
-
-/// A cause, as an analysis states it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cause {
-    /// Object at fault.
-    pub object: Object,
-    /// Field at fault.
-    pub path: Option<String>,
-    /// What stands there.
-    pub value: Option<String>,
-    /// The sentence.
-    pub statement: String,
-    /// What sort of cause it is.
-    pub class: String,
-    /// How sure it is.
-    pub confidence: f64,
-    /// When the first answer was there.
-    pub after: f64,
-}
+use super::case::Expect;
+use crate::incident::object::Object;
+use crate::incident::pattern::Pattern;
+use crate::incident::said::{Cause, Said};
 
 /// What was said in the healthy state.
 #[derive(Default)]

@@ -29,9 +29,10 @@ const fn kind(name: &'static str, path: &'static str) -> Kind {
     Kind { name, path, filter: "" }
 }
 
-static KINDS: [Kind; 11] = [
+static KINDS: [Kind; 12] = [
     kind("Issue", "/apis/platform.chatcli.io/v1alpha1/issues"),
     kind("AIInsight", "/apis/platform.chatcli.io/v1alpha1/aiinsights"),
+    kind("Anomaly", "/apis/platform.chatcli.io/v1alpha1/anomalies"),
     Kind { name: "Event", path: "/api/v1/events", filter: "&fieldSelector=type%3DWarning" },
     kind("Pod", "/api/v1/pods"),
     kind("Node", "/api/v1/nodes"),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::case::Pattern;
 use super::object::Object;
+use super::pattern::Pattern;
 
 /// What is not as it should be yet, each with its reason; empty means healthy. `expected` are the objects of the setup, of
 /// the kinds that are looked at; what `old_trouble` names is not waited for.

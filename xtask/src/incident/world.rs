@@ -1,6 +1,6 @@
-//! What is known of the cluster, as its watches told it, with the instant at which each thing was heard: objects, Issues and
-//! their analyses, and the moments at which something came to look worse. Issues that go are remembered until their run is
-//! over.
+//! What is known of the cluster, as its watches told it, with the instant at which each thing was heard: objects, Anomalies,
+//! Issues and their analyses, and the moments at which something came to look worse. What the platform said is remembered
+//! until its run is over, also when it goes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::case::Pattern;
 use super::object::{Object, is_of};
-use super::score::{Cause, Said};
+use super::pattern::Pattern;
+use super::said::{Cause, Noticed, Said};
 use super::symptom;
 
 /// What is known.
@@ -27,6 +27,8 @@ struct State {
     issues: HashMap<String, Heard>,
     /// Analyses by their identity.
     insights: HashMap<String, Heard>,
+    /// Anomalies by their identity.
+    anomalies: HashMap<String, Heard>,
     /// What came to look worse.
     worse: Vec<Worse>,
     /// Kinds whose objects are all known.
@@ -37,8 +39,8 @@ struct State {
 
 struct Heard {
     first: Instant,
-    /// When an analysis was first there.
-    answered: Option<Instant>,
+    /// When an analysis first had its answer, or an Anomaly was first over.
+    done: Option<Instant>,
     value: Value,
 }
 
@@ -128,14 +130,38 @@ impl World {
         issues.filter(|said| wanted(&said.objects)).collect()
     }
 
-    /// Issues of a run that lie outside its namespaces, as `namespace` and `name`: nothing else takes them along.
-    pub fn issues_elsewhere(&self, run: &str) -> Vec<(String, String)> {
+    /// The Anomalies about objects of a run, the first one first, with times as seconds since `zero`.
+    pub fn noticed(&self, run: &str, zero: Instant) -> Vec<Noticed> {
+        let state = self.lock();
+        let mut noticed: Vec<Noticed> = state
+            .anomalies
+            .iter()
+            .map(|(uid, heard)| {
+                let value = &heard.value;
+                Noticed {
+                    uid: uid.clone(),
+                    anomaly: format!("{}/{}", text(value, "/metadata/namespace"), text(value, "/metadata/name")),
+                    signal: text(value, "/spec/signalType").to_owned(),
+                    description: text(value, "/spec/description").to_owned(),
+                    objects: concerned(value),
+                    after: seconds(heard.first, zero),
+                    resolved: heard.done.map(|done| seconds(done, zero)),
+                }
+            })
+            .filter(|noticed| noticed.objects.iter().any(|object| object.belongs_to(run)))
+            .collect();
+        noticed.sort_by(|a, b| a.after.total_cmp(&b.after));
+        noticed
+    }
+
+    /// Issues of a run that lie outside its namespaces: nothing else takes them along.
+    pub fn issues_elsewhere(&self, run: &str) -> Vec<Object> {
         let state = self.lock();
         let issues = state.objects.iter().filter(|(object, value)| {
             let inside = object.namespace.as_deref().is_some_and(|namespace| is_of(namespace, run));
             object.kind == "Issue" && !inside && concerned(value).iter().any(|object| object.belongs_to(run))
         });
-        issues.map(|(object, _)| (object.namespace.clone().unwrap_or_default(), object.name.clone())).collect()
+        issues.map(|(object, _)| object.clone()).collect()
     }
 
     /// Forgets what is only needed while a run goes on.
@@ -151,6 +177,7 @@ impl World {
             !of_run
         });
         state.insights.retain(|_, heard| !gone.iter().any(|name| text(&heard.value, "/spec/issueRef/name") == name));
+        state.anomalies.retain(|_, heard| !concerned(&heard.value).iter().any(|object| object.belongs_to(run)));
     }
 }
 
@@ -168,13 +195,14 @@ impl State {
         let heard = match kind {
             "Issue" => Some(&mut self.issues),
             "AIInsight" => Some(&mut self.insights),
+            "Anomaly" => Some(&mut self.anomalies),
             _ => None,
         };
         if let Some(heard) = heard {
             let uid = text(&value, "/metadata/uid").to_owned();
-            let entry = heard.entry(uid).or_insert_with(|| Heard { first: now, answered: None, value: Value::Null });
-            if is_answered(&value) {
-                entry.answered.get_or_insert(now);
+            let entry = heard.entry(uid).or_insert_with(|| Heard { first: now, done: None, value: Value::Null });
+            if is_answered(&value) || text(&value, "/status/state") == "Resolved" {
+                entry.done.get_or_insert(now);
             }
             entry.value = value.clone();
         }
@@ -199,7 +227,7 @@ impl State {
             description: text(value, "/spec/description").to_owned(),
             after: seconds(issue.first, zero),
             objects: concerned(value),
-            analyzed: answers.iter().any(|insight| insight.answered.is_some()),
+            analyzed: answers.iter().any(|insight| insight.done.is_some()),
             causes: answers.iter().filter_map(|insight| cause(insight, zero)).collect(),
         }
     }
@@ -215,7 +243,7 @@ fn cause(insight: &Heard, zero: Instant) -> Option<Cause> {
         statement: optional("statement").unwrap_or_default(),
         class: optional("class").unwrap_or_default(),
         confidence: cause.get("confidence").and_then(Value::as_f64).unwrap_or_default(),
-        after: seconds(insight.answered.unwrap_or(insight.first), zero),
+        after: seconds(insight.done.unwrap_or(insight.first), zero),
     })
 }
 
@@ -223,7 +251,7 @@ fn is_answered(insight: &Value) -> bool {
     insight.pointer("/status/rootCause").is_some() || !text(insight, "/status/analysis").is_empty()
 }
 
-/// The object that an Issue is about, its root, those that it affects, and the cause.
+/// The object that an Issue or an Anomaly is about, its root, those that it affects, and the cause.
 fn concerned(issue: &Value) -> Vec<Object> {
     let affected = issue.pointer("/status/affectedResources").and_then(Value::as_array).into_iter().flatten();
     let single = ["/spec/resource", "/spec/root", "/status/rootCause/object"];
@@ -299,6 +327,30 @@ mod tests {
         assert_eq!(world.said("k3x", Instant::now()).len(), 2);
         world.forget("k3x");
         assert!(world.said("k3x", Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn an_anomaly_is_told_from_its_begin_to_its_end() {
+        let anomaly = |version: &str, state: &str| {
+            json!({
+                "metadata": {"namespace": "k3x", "name": "a", "uid": "u", "resourceVersion": version},
+                "spec": {"signalType": "oom_kill", "resource": {"kind": "Deployment", "namespace": "k3x", "name": "web"}},
+                "status": {"state": state},
+            })
+        };
+        let world = World::default();
+        let zero = Instant::now();
+        world.put("Anomaly", anomaly("1", "Firing"));
+        let told = world.noticed("k3x", zero);
+        assert_eq!((told[0].signal.as_str(), told[0].resolved), ("oom_kill", None));
+        assert_eq!(told[0].objects, [Object::new("Deployment", "k3x", "web")]);
+        world.put("Anomaly", anomaly("2", "Resolved"));
+        world.remove("Anomaly", &anomaly("2", "Resolved"));
+        let told = world.noticed("k3x", zero);
+        assert!(told[0].resolved.is_some_and(|at| at >= told[0].after));
+        assert!(world.noticed("other", zero).is_empty());
+        world.forget("k3x");
+        assert!(world.noticed("k3x", zero).is_empty());
     }
 
     #[test]

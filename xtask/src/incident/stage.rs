@@ -1,4 +1,4 @@
-//! What is done to the cluster for one run: the healthy state is applied, the fault is made, everything is removed.
+//! What is done to the cluster for one run: the healthy state is applied, scripts are run, everything is removed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,13 +8,14 @@ use anyhow::{Context, bail, ensure};
 use cluster::Cluster;
 use serde_json::{Value, json};
 
-use super::case::Run;
+use super::object::Object;
+use super::scene::Scene;
 use crate::demo::Stop;
 
 /// How long the API server may refuse the healthy state: a webhook or a resource type may need a moment to work.
 const APPLY: Duration = Duration::from_secs(20);
-/// How long a fault's script may take, in seconds.
-const FAULT: &str = "180";
+/// How long a script may take, in seconds.
+const SCRIPT: &str = "180";
 /// How long what is deleted may take to go by itself, and after that.
 const WILLING: &str = "--timeout=20s";
 const GOING: &str = "--timeout=90s";
@@ -22,7 +23,7 @@ const GOING: &str = "--timeout=90s";
 /// One run's part of the cluster.
 pub struct Stage<'a> {
     cluster: &'a Cluster,
-    run: &'a Run,
+    scene: &'a Scene,
     types: &'a Types,
     /// Files of the run, to look at afterwards.
     folder: PathBuf,
@@ -30,8 +31,8 @@ pub struct Stage<'a> {
     kubeconfig: PathBuf,
 }
 
-/// Begin and end of a fault's script.
-pub struct Fault {
+/// Begin and end of a script.
+pub struct Took {
     /// Its begin.
     pub began: Instant,
     /// Its end.
@@ -73,9 +74,9 @@ impl Types {
     ///
     /// # Errors
     /// With the object.
-    pub fn check(&self, run: &Run) -> anyhow::Result<()> {
-        let shared = run.documents.iter().map(|document| &document.object).find(|object| {
-            object.namespace.is_none() && self.kinds.contains(&object.kind) && !object.name.contains(&run.name)
+    pub fn check(&self, scene: &Scene) -> anyhow::Result<()> {
+        let shared = scene.documents.iter().map(|document| &document.object).find(|object| {
+            object.namespace.is_none() && self.kinds.contains(&object.kind) && !object.name.contains(&scene.name)
         });
         match shared {
             Some(object) => {
@@ -91,15 +92,14 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn new(cluster: &'a Cluster, run: &'a Run, types: &'a Types, folder: PathBuf) -> anyhow::Result<Self> {
+    pub fn new(cluster: &'a Cluster, scene: &'a Scene, types: &'a Types, folder: PathBuf) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        std::fs::write(folder.join("setup.yaml"), &run.setup)?;
-        std::fs::write(folder.join("fault.sh"), &run.fault)?;
+        std::fs::write(folder.join("setup.yaml"), &scene.setup)?;
         // It holds a token, so it stays where the cluster's own lies.
-        let kubeconfig = cluster.kubeconfig.with_file_name(format!("kubeconfig-{}", run.name));
+        let kubeconfig = cluster.kubeconfig.with_file_name(format!("kubeconfig-{}", scene.name));
         std::fs::copy(&cluster.kubeconfig, &kubeconfig)?;
-        let stage = Self { cluster, run, types, folder, kubeconfig };
-        stage.kubectl(&["config", "set-context", "--current", "--namespace", &run.name])?;
+        let stage = Self { cluster, scene, types, folder, kubeconfig };
+        stage.kubectl(&["config", "set-context", "--current", "--namespace", &scene.name])?;
         Ok(stage)
     }
 
@@ -113,7 +113,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// When the API server refuses it, with what it says.
     pub fn apply(&self, stop: &Stop) -> anyhow::Result<()> {
-        let made: Vec<_> = self.run.documents.iter().filter(|document| document.object.kind == "Namespace").collect();
+        let made: Vec<_> = self.scene.documents.iter().filter(|document| document.object.kind == "Namespace").collect();
         let items: Vec<_> = made.iter().map(|document| &document.value).collect();
         let namespaces = self.folder.join("namespaces.json");
         std::fs::write(&namespaces, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
@@ -140,38 +140,39 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Makes the fault.
+    /// Runs a script of the case; `tools` are folders of programs that it may use besides kubectl.
     ///
     /// # Errors
     /// When the script fails, with its last words.
-    pub fn fault(&self) -> anyhow::Result<Fault> {
+    pub fn script(&self, name: &str, text: &str, tools: &[PathBuf]) -> anyhow::Result<Took> {
+        let script = self.folder.join(format!("{name}.sh"));
+        std::fs::write(&script, text)?;
         let kubectl = PathBuf::from(self.cluster.kubectl()?.get_program());
-        let own = kubectl.parent().map(Path::to_owned).into_iter();
+        let own = kubectl.parent().map(Path::to_owned).into_iter().chain(tools.iter().cloned());
         let path =
             std::env::join_paths(own.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())))?;
-        let script = self.folder.join("fault.sh");
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", FAULT, "bash"]).arg(&script);
-        command.env("PATH", path).env("KUBECONFIG", &self.kubeconfig).env("NS", &self.run.name);
+        command.args(["--kill-after=5", SCRIPT, "bash"]).arg(&script);
+        command.env("PATH", path).env("KUBECONFIG", &self.kubeconfig).env("NS", &self.scene.name);
         let began = Instant::now();
         let output = command.output().context("cannot start bash")?;
         let ended = Instant::now();
         let said = [output.stdout, output.stderr].concat();
-        std::fs::write(self.folder.join("fault.log"), &said)?;
+        std::fs::write(self.folder.join(format!("{name}.log")), &said)?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&said);
             let last: Vec<&str> = text.trim().lines().rev().take(3).collect();
             let last: Vec<&str> = last.into_iter().rev().collect();
-            bail!("fault.sh failed ({}): {}", output.status, last.join(" / "));
+            bail!("{name}.sh failed ({}): {}", output.status, last.join(" / "));
         }
-        Ok(Fault { began, ended })
+        Ok(Took { began, ended })
     }
 
-    /// Removes everything that the run made, and the Issues about it that lie elsewhere, as `namespace` and `name`.
+    /// Removes everything that the run made, and the Issues about it that lie elsewhere.
     ///
     /// # Errors
     /// When something stays.
-    pub fn clean(&self, issues: &[(String, String)]) -> anyhow::Result<()> {
+    pub fn clean(&self, issues: &[Object]) -> anyhow::Result<()> {
         // What takes part in every request goes first, and nodes last: their pods must go before them.
         let (namespaces, others): (Vec<String>, Vec<String>) =
             self.mine()?.into_iter().partition(|name| name.starts_with("namespace/"));
@@ -182,7 +183,8 @@ impl<'a> Stage<'a> {
             .delete(&namespaces, &[WILLING])
             .or_else(|_| self.release(&namespaces).and_then(|()| self.delete(&namespaces, &[GOING])));
         self.delete(&late, &[GOING])?;
-        for (namespace, name) in issues {
+        for Object { namespace, name, .. } in issues {
+            let namespace = namespace.as_deref().unwrap_or_default();
             self.kubectl(&["-n", namespace, "delete", "issue", name, "--ignore-not-found", "--wait=false"])?;
         }
         gone?;
@@ -239,14 +241,14 @@ impl<'a> Stage<'a> {
     /// Objects without a namespace, and namespaces, that have the run's label or carry its name.
     fn mine(&self) -> anyhow::Result<Vec<String>> {
         let types = self.types.cluster_scoped();
-        let label = format!("scenario={}", self.run.name);
+        let label = format!("scenario={}", self.scene.name);
         let mut mine: Vec<String> = self
             .kubectl(&["get", &types, "-l", &label, "--ignore-not-found", "-o", "name"])?
             .lines()
             .map(str::to_owned)
             .collect();
         let all = self.kubectl(&["get", &types, "--ignore-not-found", "-o", "name"])?;
-        mine.extend(all.lines().filter(|name| name.contains(&self.run.name)).map(str::to_owned));
+        mine.extend(all.lines().filter(|name| name.contains(&self.scene.name)).map(str::to_owned));
         mine.sort();
         mine.dedup();
         Ok(mine)

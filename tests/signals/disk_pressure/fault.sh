@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# What the kubelet or the network of the node would write
+set -euo pipefail
+k() { kubectl -n "${NS}" "$@"; }
+
+kubectl patch node "${NS}-a" --subresource=status --type=strategic -p '{"status":{"conditions":[{"type":"DiskPressure","status":"True","reason":"KubeletHasDiskPressure","message":"kubelet has disk pressure","lastTransitionTime":"'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'"}]}}'

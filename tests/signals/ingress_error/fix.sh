@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# It is right again
+set -euo pipefail
+k() { kubectl -n "${NS}" "$@"; }
+
+k patch ingress campsite --type=json -p '[{"op":"replace","path":"/spec/rules/0/http/paths/0/backend/service/name","value":"campsite"}]'

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The cache grows
+set -euo pipefail
+k() { kubectl -n "${NS}" "$@"; }
+
+k exec deployment/thumbs -- dd if=/dev/zero of=/cache/fill bs=1M count=59
