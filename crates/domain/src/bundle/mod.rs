@@ -192,18 +192,17 @@ impl Bundle {
     pub fn write(&self) -> Result<String, serde_json::Error> {
         let head = Self { objects: Vec::new(), logs: Vec::new(), ..self.clone() };
         let Value::Object(head) = serde_json::to_value(head)? else { return Ok(String::new()) };
-        let mut text = String::from("{\n");
-        for (key, value) in head.iter().filter(|(key, _)| !matches!(key.as_str(), "objects" | "logs")) {
-            text.push_str(&format!("{}:{},\n", serde_json::to_string(key)?, serde_json::to_string(value)?));
-        }
+        let fields = head.iter().filter(|(key, _)| !matches!(key.as_str(), "objects" | "logs"));
+        let line = |(key, value)| Ok(format!("{}:{},", serde_json::to_string(key)?, serde_json::to_string(value)?));
+        let head: Vec<String> = fields.map(line).collect::<Result<_, serde_json::Error>>()?;
         let objects: Vec<String> = self.objects.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
         let logs: Vec<String> = self.logs.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-        text.push_str(&format!(
-            "\"objects\":[\n{}\n],\n\"logs\":[\n{}\n]\n}}\n",
+        Ok(format!(
+            "{{\n{}\n\"objects\":[\n{}\n],\n\"logs\":[\n{}\n]\n}}\n",
+            head.join("\n"),
             objects.join(",\n"),
             logs.join(",\n")
-        ));
-        Ok(text)
+        ))
     }
 
     fn find(&self, kind: &str, named: &Named) -> Option<&Value> {

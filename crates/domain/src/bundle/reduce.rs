@@ -126,8 +126,7 @@ fn clean(value: &mut Value, key: &str, path: &str, scrubber: &Scrubber, cut: &mu
             if text.len() > TEXT {
                 let end = (0..=TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
                 let left = text.len() - end;
-                text.truncate(end);
-                text.push_str(&format!("… [{left} bytes left out]"));
+                *text = format!("{}… [{left} bytes left out]", text.get(..end).unwrap_or_default());
                 cut.push(path.to_owned());
             }
             *text =

@@ -19,7 +19,7 @@ pub const ABSENT: &str = "(absent)";
 /// What stands in a proof where a value is not shown.
 const HIDDEN: [&str; 2] = ["(hidden)", crate::llm::REMOVED];
 /// Where the fields of an object begin. A path that begins otherwise is no field: the rule put the value together.
-const ROOTS: [&str; 16] = [
+const ROOTS: [&str; 13] = [
     "metadata",
     "spec",
     "status",
@@ -33,9 +33,6 @@ const ROOTS: [&str; 16] = [
     "webhooks",
     "roleRef",
     "subjects",
-    "endpoints",
-    "value",
-    "handler",
 ];
 
 /// What was read of an object.

@@ -86,7 +86,12 @@ fn a_field_that_says_something_else_has_changed_and_what_it_says_is_told() {
 fn what_was_seen_or_measured_is_never_said_to_hold() {
     let mut event = step(None, "OOMKilled, exit 137");
     event.time = Some(Time("2026-03-01T10:00:00Z".parse().unwrap()));
-    for step in [event, step(Some("log of container app"), "panic"), step(Some("memory in use"), "25Mi")] {
+    for step in [
+        event,
+        step(Some("log of container app"), "panic"),
+        step(Some("memory in use"), "25Mi"),
+        step(Some("endpoints"), "node-a"),
+    ] {
         for reading in [Reading::Whole(web()), Reading::Absent] {
             assert_eq!(check(&step, &reading).verdict, Verdict::Seen, "{step:?}");
         }

@@ -31,7 +31,9 @@ pub(super) fn compare(then: &str, found: &[&Value]) -> Match {
         return Match::Other(ABSENT.to_owned());
     }
     let mut words = BTreeSet::new();
-    found.iter().for_each(|value| gather(value, &mut words));
+    for value in found {
+        gather(value, &mut words);
+    }
     if let [value] = found
         && let Some(text) = scalar(value)
     {
