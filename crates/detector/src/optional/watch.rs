@@ -230,7 +230,9 @@ impl Watching<'_> {
         if first {
             self.optional.wake(EVERYWHERE);
         }
-        gone.iter().for_each(|namespace| self.tell(namespace));
+        for namespace in &gone {
+            self.tell(namespace);
+        }
     }
 
     fn tell(&self, namespace: &str) {

@@ -207,3 +207,50 @@ async fn a_kind_that_is_defined_later_is_seen_and_one_that_goes_is_forgotten() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_read_is_not_known_and_holds_nobody_up() {
+    let Some(cluster) = testkit::cluster::control_plane() else { return };
+    let admin = testkit::cluster::client(cluster).await;
+    let space = testkit::cluster::Namespace::new(cluster, "refused");
+    let namespace = space.name.as_str();
+    let mut definitions = Definitions::new(&admin);
+    definitions.define("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations", "Namespaced").await;
+    // Somebody who may see definitions and nothing else.
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": namespace},
+        "rules": [{"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get", "list", "watch"]}]});
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": namespace},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": namespace}]});
+    let roles: Api<k8s_openapi::api::rbac::v1::ClusterRole> = Api::all(admin.clone());
+    let bindings: Api<k8s_openapi::api::rbac::v1::ClusterRoleBinding> = Api::all(admin.clone());
+    let force = PatchParams::apply("test").force();
+    roles.patch(namespace, &force, &Patch::Apply(&role)).await.unwrap();
+    bindings.patch(namespace, &force, &Patch::Apply(&binding)).await.unwrap();
+
+    let file = kube::config::Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
+    let mut config =
+        kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
+    let of = |name: &str| {
+        config.auth_info.impersonate = Some(name.to_owned());
+        Client::try_from(config.clone()).unwrap()
+    };
+    let env = env(Arc::new(SystemClock));
+    let [some, none] = [namespace, "nobody"].map(of).map(|client| {
+        let hubs = Hubs::new(&Scope::All, || kit::cache::Hub::new(&env.supervisor, &env.metrics));
+        (crate::optional::Optional::start(&client, &hubs, true, &env.supervisor), hubs)
+    });
+    let patience = Duration::from_secs(30);
+    for (kinds, hubs) in [&some, &none] {
+        tokio::time::timeout(patience, hubs.all_settled()).await.expect("definitions");
+        tokio::time::timeout(patience, kinds.settled()).await.expect("kinds");
+    }
+    let unreadable = some.0.unreadable(namespace);
+    assert!(unreadable.contains("Kustomization") && !unreadable.contains("Bucket"), "{unreadable:?}");
+    assert_eq!(none.0.unreadable(namespace).len(), domain::graph::OPTIONAL.len());
+    let said = none.1.not_ready().join("; ");
+    assert!(said.contains("customresourcedefinitions") && said.contains("remedy: grant"), "{said}");
+    roles.delete(namespace, &DeleteParams::default()).await.unwrap();
+    bindings.delete(namespace, &DeleteParams::default()).await.unwrap();
+    definitions.remove().await;
+}

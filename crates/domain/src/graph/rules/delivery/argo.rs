@@ -13,8 +13,8 @@ use super::{AWAY, Finding, Graph, Standing, cause, finding, here, of};
 const BY_HAND: SignedDuration = SignedDuration::from_mins(30);
 /// What is synced by itself should be so after a few rounds, which are three minutes apart.
 const BY_ITSELF: SignedDuration = SignedDuration::from_mins(10);
-/// Health comes and goes while something is rolled out.
-const SETTLED: i64 = 60;
+/// Health comes and goes while something is rolled out; an autoscaler is degraded until it has its first metrics.
+const SETTLED: i64 = 120;
 /// Fields of an Application that a message may speak of, the most telling first.
 const FIELDS: [&str; 8] = [
     "spec.source.path",
@@ -107,19 +107,17 @@ fn failed(app: &Value) -> Option<Finding> {
     let whole = text(app, "/status/operationState/message").unwrap_or_default();
     let of = revision.map(|revision| format!(" revision {}", revision.chars().take(8).collect::<String>()));
     let of = of.unwrap_or_default();
-    let (object, path, message, statement) = match entry {
-        Some(entry) => {
-            let message = text(entry, "/message").unwrap_or(whole);
-            let object = listed(app, entry);
-            let what = if hook { "has failed" } else { "is refused" };
-            let statement =
-                format!("Application {} fails to sync{of}: {} {what}{}", about.name, who(&object), because(message));
-            (object, field(message).unwrap_or(if hook { "status" } else { "spec" }).to_owned(), message, statement)
-        }
-        None => {
-            let path = blamed(app, whole, &FIELDS).map_or(PHASE.to_owned(), |(path, _)| path);
-            (about.clone(), path, whole, format!("Application {} fails to sync{of}{}", about.name, because(whole)))
-        }
+    let (object, path, message, statement) = if let Some(entry) = entry {
+        let message = text(entry, "/message").unwrap_or(whole);
+        let object = listed(app, entry);
+        let what = if hook { "has failed" } else { "is refused" };
+        let statement =
+            format!("Application {} fails to sync{of}: {} {what}{}", about.name, who(&object), because(message));
+        let path = field(message).unwrap_or(if hook { "status" } else { "spec" });
+        (object, path.to_owned(), message, statement)
+    } else {
+        let path = blamed(app, whole, &FIELDS).map_or(PHASE.to_owned(), |(path, _)| path);
+        (about.clone(), path, whole, format!("Application {} fails to sync{of}{}", about.name, because(whole)))
     };
     let cause = proven(
         cause((&object, &path), &said(message), statement, if entry.is_some() { 0.88 } else { 0.75 }),

@@ -48,7 +48,7 @@ pub(in super::super) fn issued(graph: &Graph, now: Timestamp, out: &mut Vec<Find
     }
 }
 
-fn issuer_of<'a>(certificate: &'a Value) -> Option<(&'a str, &'a str)> {
+fn issuer_of(certificate: &Value) -> Option<(&str, &str)> {
     let ours = text(certificate, "/spec/issuerRef/group").is_none_or(|group| group == GROUP);
     let name = text(certificate, "/spec/issuerRef/name").filter(|_| ours)?;
     Some((text(certificate, "/spec/issuerRef/kind").unwrap_or("Issuer"), name))

@@ -103,7 +103,7 @@ fn links<'a>(graph: &Graph, object: &'a Value, about: &'a ObjectRef) -> Vec<Link
 fn waits(graph: &Graph, object: &Value, ready: &Condition, about: &ObjectRef) -> bool {
     let unwell = |link: &Link| {
         let other = find(graph, GROUP, link.kind, link.name);
-        other.is_some_and(|other| !condition(other, "Ready").is_some_and(|ready| ready.status == "True"))
+        other.is_some_and(|other| condition(other, "Ready").is_none_or(|ready| ready.status != "True"))
     };
     let all = links(graph, object, about);
     let depends = matches!(ready.reason, "DependencyNotReady" | "SourceNotReady" | "ArtifactFailed");
@@ -158,9 +158,10 @@ fn not_ready(graph: &Graph, object: &Value, ready: &Condition, now: Timestamp) -
     Some(Finding {
         concerns: here(graph, named),
         words: vec![about.name.clone()],
-        recommendations: vec![match release {
-            true => format!("Mend {path}, then flux reconcile helmrelease {} --force.", about.name),
-            false => format!("Mend {path} of {}; Flux tries again by itself.", who(&root)),
+        recommendations: vec![if release {
+            format!("Mend {path}, then flux reconcile helmrelease {} --force.", about.name)
+        } else {
+            format!("Mend {path} of {}; Flux tries again by itself.", who(&root))
         }],
         hold: if ready.since.is_some() { 15 } else { 120 },
         ..finding(signal(object), (Standing::Outage, severity), &about, cause)

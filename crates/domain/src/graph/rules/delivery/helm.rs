@@ -58,9 +58,7 @@ pub(in super::super) fn releases(graph: &Graph, now: Timestamp, out: &mut Vec<Fi
     for (name, mut revisions) in all {
         revisions.sort_by_key(|revision| revision.number);
         // Flux says more of the releases that it makes.
-        if !by_flux(graph, name) {
-            out.extend(judge(graph, name, &revisions, now));
-        }
+        out.extend(judge(graph, name, &revisions, now).filter(|_| !by_flux(graph, name)));
     }
 }
 
