@@ -121,8 +121,8 @@ fn misnamed(index: &Index, namespace: &str, name: &str, needs: &[&Need], sibling
     let tells = need.port.is_some() || name.len() >= 6;
     let slipped =
         near.is_some_and(|near| tells && slip(name, near) && fits(index, namespace, near, need.port.as_ref()));
-    // What an init container waits for keeps the pod from starting.
-    let waits = needs.iter().any(|need| need.init && need.plain && waits(index, need));
+    // What an init container waits for, or a probe asks, keeps the pod from being ready.
+    let waits = needs.iter().any(|need| need.waits && need.plain && waits(index, need));
     let known = need.sure || sibling.is_some() || slipped || waits || (moved.is_some() && port.is_some());
     let sure = route || (need.plain && !need.spare && known);
     let source = &need.name_at.object;

@@ -17,8 +17,8 @@ use super::{called, finding, names};
 use crate::detection::Rule;
 
 /// Where the DNS of clusters runs by custom.
-const DNS_NAMESPACE: &str = "kube-system";
-const DNS_SERVICE: &str = "kube-dns";
+pub(super) const DNS_NAMESPACE: &str = "kube-system";
+pub(super) const DNS_SERVICE: &str = "kube-dns";
 
 pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
     let mut by_client: BTreeMap<(&str, &str), Vec<&Use>> = BTreeMap::new();

@@ -11,6 +11,7 @@ mod block;
 mod by_hand;
 mod dependency;
 mod dns;
+mod down;
 mod external;
 mod gap;
 mod gateway;
@@ -65,6 +66,7 @@ pub(super) fn findings(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         external::examine(&index, out);
         by_hand::examine(&index, out);
         dependency::examine(&index, out);
+        down::examine(&index, out);
         offer::examine(&index, out);
         headless::examine(&index, out);
         scheme::examine(&index, out);

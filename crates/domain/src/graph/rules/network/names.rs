@@ -219,5 +219,7 @@ const SPARE: &[&str] =
 
 /// Whether a variable holds an address that a process can do without: telemetry, or a proxy that is for elsewhere.
 pub(super) fn spare(variable: &str) -> bool {
-    normal(variable).split('_').any(|word| SPARE.contains(&word))
+    let name = normal(variable);
+    // That directive of nginx says where requests go.
+    name != "PROXY_PASS" && name.split('_').any(|word| SPARE.contains(&word))
 }

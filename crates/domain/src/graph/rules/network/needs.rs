@@ -62,10 +62,8 @@ pub(super) struct Need<'g> {
     pub(super) spare: bool,
     /// Whether it speaks HTTP with TLS, or without.
     pub(super) secure: Option<bool>,
-    /// Whether it is the variable that the kubelet makes of the Service.
-    pub(super) link: bool,
-    /// Whether an init container needs it.
-    pub(super) init: bool,
+    /// Whether an init container or a probe needs it, so that the pod waits for it.
+    pub(super) waits: bool,
     /// Where the scheme stands, when it is not in the address.
     pub(super) secure_at: Option<(ObjectRef, String)>,
 }
@@ -168,8 +166,7 @@ fn routed(
         pod: false,
         spare: false,
         secure: None,
-        link: false,
-        init: false,
+        waits: false,
         secure_at: None,
     });
 }
@@ -197,11 +194,10 @@ fn told<'g>(used: &Use<'g>, sure: bool, pod: bool) -> Need<'g> {
         port: own.or(usual),
         plain: (used.plain || exact) && used.asks && active(used.client),
         sure: sure && (used.mention.form == Form::Url || used.plain),
-        link: used.link,
         pod,
         spare: names::spare(&used.variable),
         secure: used.mention.secure,
-        init: used.init,
+        waits: used.waits,
         secure_at: None,
     }
 }

@@ -4,6 +4,7 @@ use api::shared::{CauseClass, ObjectRef};
 
 use super::super::super::{Finding, Standing, Workload};
 use super::super::{cause, fact};
+use super::dns::{DNS_NAMESPACE, DNS_SERVICE};
 use super::index::{Front, Index, selector};
 use super::needs::Need;
 use super::selection::shown;
@@ -24,8 +25,14 @@ pub(super) fn at_rest(index: &Index, front: &Front) -> Option<Finding> {
     let object = of_service(front.service);
     let needs: Vec<&Need> = index.needs(&object.name).iter().collect();
     let needed_by: Vec<&Need> = needs.iter().copied().filter(|need| need.plain && !need.spare).collect();
-    let standing = if needed_by.is_empty() { Standing::Suspect } else { Standing::Outage };
-    let who = if needed_by.is_empty() { String::new() } else { format!(", which {} needs,", somebody(&needed_by)) };
+    // Whoever looks for a name needs the DNS of the cluster.
+    let names = object.namespace.as_deref() == Some(DNS_NAMESPACE) && object.name == DNS_SERVICE;
+    let standing = if needed_by.is_empty() && !names { Standing::Suspect } else { Standing::Outage };
+    let who = match needed_by.as_slice() {
+        _ if names => ", the DNS of the cluster,".to_owned(),
+        [] => String::new(),
+        some => format!(", which {} needs,", somebody(some)),
+    };
     let statement = format!(
         "{} is scaled to zero (spec.replicas: 0), so Service {}{who} has no pods",
         called(&first.object),

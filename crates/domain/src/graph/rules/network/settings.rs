@@ -125,17 +125,51 @@ pub(super) fn command_line(
     (flags, texts)
 }
 
+/// Scripts of the probes of a container. Variables in them are put in.
+pub(super) fn probes(client: &Workload, container: &Container, path: &str, variables: &[Setting]) -> Vec<Text> {
+    let mut known = Found::default();
+    for setting in variables {
+        known.set(setting.clone());
+    }
+    let all = [
+        ("readinessProbe", &container.readiness_probe),
+        ("livenessProbe", &container.liveness_probe),
+        ("startupProbe", &container.startup_probe),
+    ];
+    let mut found = Vec::new();
+    for (field, probe) in all {
+        let command = probe.as_ref().and_then(|probe| probe.exec.as_ref()?.command.as_ref());
+        let words: Vec<&str> = command.into_iter().flatten().map(String::as_str).collect();
+        if !words.is_empty() {
+            let spot = Spot {
+                object: client.object.clone(),
+                path: format!("{path}.{field}.exec.command"),
+                touched: client.touched.clone(),
+            };
+            let text = words.join(" ");
+            found.push(Text { words: expand(names::head(&text), &known, true), spot, prose: true });
+        }
+    }
+    found
+}
+
 /// Lines of a file as properties (`name=value`, `name: value`), and the rest as text. Comments are left out.
 pub(super) fn file(spot: &Spot, content: &str) -> (Vec<Setting>, Vec<Text>) {
     let (mut properties, mut texts) = (Vec::new(), Vec::new());
-    for line in names::head(content).lines().map(str::trim) {
+    let content = names::head(content);
+    // A file may give names of its own to other addresses.
+    let own: Vec<&str> = content.lines().filter_map(upstream).collect();
+    for line in content.lines().map(str::trim) {
         if line.is_empty() || ["#", "//", ";", "!"].iter().any(|mark| line.starts_with(mark)) {
             continue;
         }
         let plain = |name: &str| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         };
-        let halves = line.split_once('=').or_else(|| line.split_once(": "));
+        if names::mentions(line).iter().any(|mention| own.contains(&mention.host.as_str())) {
+            continue;
+        }
+        let halves = directive(line).or_else(|| line.split_once('=')).or_else(|| line.split_once(": "));
         match halves.map(|(name, value)| (name.trim(), value.trim().trim_matches(['"', '\'']))) {
             Some((name, value)) if plain(name) => {
                 properties.push(Setting { name: name.to_owned(), value: value.to_owned(), spot: spot.clone() });
@@ -144,6 +178,20 @@ pub(super) fn file(spot: &Spot, content: &str) -> (Vec<Setting>, Vec<Text>) {
         }
     }
     (properties, texts)
+}
+
+/// A line of a name and one value, as servers of the web have them: `proxy_pass http://cart:80;`.
+fn directive(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.strip_suffix(';')?.split_once(char::is_whitespace)?;
+    let value = value.trim();
+    let word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    (word(name) && !value.contains(char::is_whitespace)).then_some((name, value))
+}
+
+/// The name in `upstream NAME {`.
+fn upstream(line: &str) -> Option<&str> {
+    let rest = line.trim().strip_prefix("upstream")?;
+    rest.starts_with(char::is_whitespace).then(|| rest.trim().trim_end_matches('{').trim())
 }
 
 /// Where a value of a ConfigMap stands that is mounted as a file.

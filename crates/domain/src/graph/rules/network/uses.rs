@@ -44,8 +44,8 @@ pub(super) struct Use<'g> {
     pub(super) asks: bool,
     /// Whether it is the variable that the kubelet makes of a Service, so that nobody asks DNS.
     pub(super) link: bool,
-    /// Whether an init container is told so, and the pod does not start before that has what it needs.
-    pub(super) init: bool,
+    /// Whether an init container or a probe is told so: the pod is not ready before that has what it needs.
+    pub(super) waits: bool,
 }
 
 impl Use<'_> {
@@ -66,7 +66,7 @@ struct Raw {
     port_at: Option<(String, Spot)>,
     plain: bool,
     whole: bool,
-    init: bool,
+    waits: bool,
 }
 
 /// All addresses of all workloads that lead to a Service, or to one that is missing.
@@ -109,7 +109,7 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
                     place: leads,
                     asks,
                     link: false,
-                    init: raw.init,
+                    waits: raw.waits,
                 });
             }
         };
@@ -117,15 +117,20 @@ pub(super) fn of<'g>(index: &Index<'g>) -> Vec<Use<'g>> {
             let variables = settings::variables(index, client, container, &path);
             let (flags, texts) = settings::command_line(client, container, &path, &variables);
             let mut set: Vec<Raw> = settle(&variables).into_iter().chain(settle(&flags)).collect();
-            let mut read = read(&texts);
-            read.retain(|raw| !told(&mut set, raw));
+            let mut scripted = read(&texts);
+            scripted.retain(|raw| !told(&mut set, raw));
             let init = path.contains(".initContainers[") && container.restart_policy.as_deref() != Some("Always");
-            for raw in set.iter_mut().chain(&mut read) {
-                raw.init = init;
+            for raw in set.iter_mut().chain(&mut scripted) {
+                raw.waits = init;
                 // To wait for something is what such a script is for.
                 raw.plain |= init && raw.variable.is_empty();
             }
-            set.iter().chain(&read).for_each(&mut add);
+            let mut probed = read(&settings::probes(client, container, &path, &variables));
+            probed.retain(|raw| !told(&mut set, raw));
+            for raw in &mut probed {
+                (raw.waits, raw.plain) = (true, true);
+            }
+            set.iter().chain(&scripted).chain(&probed).for_each(&mut add);
             linked.extend(link(index, client, (container, &path), &variables, init));
         }
         for (map, items) in mounted(spec) {
@@ -153,7 +158,7 @@ fn link<'g>(
     client: &'g Workload,
     (container, path): (&Container, &str),
     variables: &[Setting],
-    init: bool,
+    waits: bool,
 ) -> Vec<Use<'g>> {
     let namespace = &index.graph.namespace;
     let all = scripts::links(container, variables).into_iter().filter_map(|(variable, name)| {
@@ -182,7 +187,7 @@ fn link<'g>(
             place,
             asks: true,
             link: true,
-            init,
+            waits,
         })
     });
     all.collect()
@@ -253,7 +258,7 @@ fn settle(group: &[Setting]) -> Vec<Raw> {
                 port_at: apart.map(|(other, _)| (other.name.clone(), other.spot.clone())),
                 plain: mention.form == Form::Url || (one_word && hinted),
                 whole: one_word,
-                init: false,
+                waits: false,
                 mention,
             });
         }
@@ -276,7 +281,7 @@ fn read(texts: &[Text]) -> Vec<Raw> {
                 port_at: None,
                 plain: mention.form == Form::Url && !text.prose,
                 whole: !text.prose,
-                init: false,
+                waits: false,
                 mention,
             });
         }

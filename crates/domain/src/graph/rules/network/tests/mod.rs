@@ -3,6 +3,7 @@
 mod bad_input;
 mod balancer;
 mod dependency;
+mod down;
 mod external;
 mod gateway;
 mod headless;

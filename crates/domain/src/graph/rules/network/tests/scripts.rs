@@ -68,3 +68,38 @@ fn variables_that_the_kubelet_makes() {
     silent(&script("nc $CART_STORE_SERVICE_HOST 80", sealed));
     silent(&script("nc $KUBERNETES_SERVICE_HOST 443", ""));
 }
+
+#[test]
+fn probes_that_ask_others() {
+    let probed = |script: &str, ready: &str| {
+        let probe = format!("readinessProbe: {{exec: {{command: [sh, -c, '{script}']}}}}");
+        running("web", &format!("containers:\n- name: main\n  image: i\n  {probe}"))
+            .replace("status: 'True'", &format!("status: '{ready}'"))
+    };
+    let found = outage(&probed("nc -z cache 6400", "False"));
+    assert_eq!(at(&found), ("Deployment", "web", "spec.template.spec.containers[0].readinessProbe.exec.command"));
+    says(&found, &["Service cache, which does not exist"]);
+    quiet(&probed("nc -z cache 6400", "True"));
+    silent(&probed("nc -z localhost 6400", "False"));
+    let cache = server("cache", 6400) + &service("cache", "cache", 6400, "6400");
+    silent(&(cache.clone() + &probed("nc -z cache 6400", "True")));
+    says(&outage(&(cache + &probed("wget -qO- http://cache:6401/", "True"))), &["port 6401, which it does not offer"]);
+}
+
+#[test]
+fn files_of_servers_of_the_web() {
+    let served = |file: &str| {
+        let lines: String = file.lines().map(|line| format!("    {line}\n")).collect();
+        running("web", "containers:\n- {name: main, image: i}\nvolumes: [{name: v, configMap: {name: site}}]")
+            + &format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: site}}\ndata:\n  site.conf: |\n{lines}")
+            + &server("cart", 8080)
+            + &service("cart", "cart", 80, "http")
+    };
+    let found = outage(&served("location / {\n  proxy_pass http://cart:81;\n}"));
+    assert_eq!(at(&found), ("ConfigMap", "site", "data.site.conf"));
+    says(&found, &["port 81", "did you mean 80?"]);
+    says(&outage(&served("proxy_pass http://cartt/;")), &["Service cartt, which does not exist", "did you mean cart?"]);
+    silent(&served("proxy_pass http://cart:80/;\nlisten 8080;\nserver_name cartt.example.org;"));
+    silent(&served("upstream cartt {\n  server cart:80;\n}\nproxy_pass http://cartt/;"));
+    silent(&served("# proxy_pass http://cart:81;"));
+}

@@ -281,6 +281,39 @@ fn services_that_lead_elsewhere() {
 }
 
 #[test]
+fn the_dns_of_the_cluster_is_needed_by_all() {
+    let dns = |namespace: &str| {
+        let objects = format!(
+            "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: coredns, namespace: {namespace}}}
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{k8s-app: kube-dns}}}}
+  template:
+    metadata: {{labels: {{k8s-app: kube-dns}}}}
+    spec: {{containers: [{{name: coredns, image: i}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: kube-dns, namespace: {namespace}}}
+spec: {{clusterIP: 10.0.0.10, selector: {{k8s-app: kube-dns}}, ports: [{{port: 53, protocol: UDP}}]}}
+"
+        );
+        let objects: Vec<serde_json::Value> = serde_saphyr::from_multiple(&objects).unwrap();
+        let mut found = Vec::new();
+        let graph = crate::graph::Graph::load(namespace, &objects).unwrap();
+        super::super::findings(&graph, jiff::Timestamp::UNIX_EPOCH, &mut found);
+        found
+    };
+    let found = dns("kube-system");
+    assert_eq!((found.len(), found[0].standing, at(&found[0]).1), (1, Standing::Outage, "coredns"));
+    says(&found[0], &["Service kube-dns, the DNS of the cluster, has no pods"]);
+    assert_eq!(dns("shop")[0].standing, Standing::Suspect);
+}
+
+#[test]
 fn a_selector_that_takes_in_a_neighbour() {
     let labelled = |name: &str| {
         server(name, 8080)
