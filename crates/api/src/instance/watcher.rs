@@ -127,7 +127,8 @@ pub struct WatchThresholds {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3_600_000))]
     pub latency_millis: Option<i32>,
-    /// Percent of its memory limit that a container's working set has, 1 to 100: signal `memory_high`. Default 90.
+    /// Percent of its memory limit that a container's working set has, 1 to 100: signal `memory_high`. Default 90
+    /// while it grows, 97 where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub memory_percent: Option<i32>,

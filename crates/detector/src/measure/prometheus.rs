@@ -127,7 +127,7 @@ impl Source {
                 let _ = writeln!(text, "{family}{{{}}} {number}", labels.join(","));
             }
         }
-        Ok(texts.into_iter().map(|(pod, text)| (pod, Tally::read(text.as_bytes(), |_| true))).collect())
+        Ok(texts.into_iter().map(|(pod, text)| (pod, Tally::read(text.as_bytes(), |_| true, &[]))).collect())
     }
 
     /// What each container uses.

@@ -43,7 +43,8 @@ pub(super) enum Unread {
 
 /// How a way to the pods ended.
 enum Way {
-    Closed(String),
+    /// Nothing answers there. The flag says whether somebody refused: then the pod is reached, and its port is closed.
+    Closed(String, bool),
     Answered(String),
 }
 
@@ -111,25 +112,24 @@ impl Reader {
         let _permit = self.permits.acquire().await.map_err(|error| error.to_string())?;
         let around = self.lock().around.is_some_and(|until| until > Instant::now());
         let direct = if around {
-            Err(Way::Closed("its address was not reached before".to_owned()))
+            Err(Way::Closed("its address was not reached before".to_owned(), true))
         } else {
             self.direct(door).await
         };
-        let why = match direct {
+        let (why, refused) = match direct {
             Ok(body) => return Ok(body),
             Err(Way::Answered(why)) => return Err(why),
-            Err(Way::Closed(why)) => why,
+            Err(Way::Closed(why, refused)) => (why, refused),
         };
         match tokio::time::timeout(ANSWER, self.proxied(door)).await {
             Ok(Ok(body)) => {
-                let mut state = self.lock();
-                if !around {
-                    state.around = Some(Instant::now() + AROUND);
+                if !refused {
+                    self.lock().around = Some(Instant::now() + AROUND);
                 }
                 Ok(body)
             }
             Ok(Err(Way::Answered(other))) => Err(format!("{why}, and through the API server {other}")),
-            Ok(Err(Way::Closed(other))) => Err(format!(
+            Ok(Err(Way::Closed(other, _))) => Err(format!(
                 "{why}, and not through the API server either ({other}); remedy: let the server reach port {} of the pods, or grant it get on pods/proxy",
                 door.port
             )),
@@ -138,12 +138,12 @@ impl Reader {
     }
 
     async fn direct(&self, door: &Door) -> Result<Vec<u8>, Way> {
-        let http = self.http.as_ref().map_err(|why| Way::Closed(why.clone()))?;
+        let http = self.http.as_ref().map_err(|why| Way::Closed(why.clone(), false))?;
         let host = if door.address.contains(':') { format!("[{}]", door.address) } else { door.address.clone() };
         let url = format!("http://{host}:{}{}", door.port, door.path);
         let closed = |error: &reqwest::Error| {
             let why = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
-            Way::Closed(format!("port {} {why}", door.port))
+            Way::Closed(format!("port {} {why}", door.port), is_refusal(error))
         };
         let sent = http.get(url).header("accept", "text/plain").send().await;
         let mut response = sent.map_err(|error| closed(&error))?;
@@ -164,18 +164,30 @@ impl Reader {
     async fn proxied(&self, door: &Door) -> Result<Vec<u8>, Way> {
         let Door { namespace, pod, port, path, .. } = door;
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}");
-        let closed = |error: &dyn std::fmt::Display| Way::Closed(error.to_string());
+        let closed = |error: &dyn std::fmt::Display| Way::Closed(error.to_string(), false);
         let request = http::Request::get(path).header("accept", "text/plain").body(Body::empty());
         let request = request.map_err(|error| closed(&error))?;
         let response = self.client.send(request).await.map_err(|error| closed(&error))?;
         match response.status().as_u16() {
-            403 => return Err(Way::Closed("pods/proxy is forbidden".to_owned())),
+            403 => return Err(Way::Closed("pods/proxy is forbidden".to_owned(), false)),
             code if !response.status().is_success() => return Err(Way::Answered(refused(door, code))),
             _ => {}
         }
         let body = Limited::new(response.into_body(), MOST).collect().await;
         body.map(|body| body.to_bytes().to_vec()).map_err(|_| Way::Answered(large(door)))
     }
+}
+
+/// Whether a connection was refused.
+fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn refused(door: &Door, code: u16) -> String {

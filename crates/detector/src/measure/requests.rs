@@ -119,11 +119,11 @@ impl Eyes {
                     continue;
                 }
             };
-            let tally = Tally::read(&body, |name| counts(name, &target.filter));
+            let Some(pod) = view.pods.iter().find(|pod| pod.reference().name == door.pod) else { continue };
+            let tally = Tally::read(&body, |name| counts(name, &target.filter), &asked(pod, &target));
             if tally.is_empty() {
                 trouble = trouble.or_else(|| Some(empty(door)));
             }
-            let Some(pod) = view.pods.iter().find(|pod| pod.reference().name == door.pod) else { continue };
             meter.read(&door.pod, tally, age(pod, now), now);
         }
         let container = view.live_pods().find_map(|pod| container(pod, port));
@@ -133,6 +133,16 @@ impl Eyes {
         self.measures.publish(&key, Part::Requests, found);
         Some((key, trouble))
     }
+}
+
+/// Paths that the kubelet and we ask.
+fn asked(pod: &PodView, target: &Metrics) -> Vec<String> {
+    let containers = pod.spec().into_iter().flat_map(|spec| &spec.containers);
+    let probes = containers.flat_map(|c| [&c.readiness_probe, &c.liveness_probe, &c.startup_probe]).flatten();
+    let paths = probes.filter_map(|probe| probe.http_get.as_ref()?.path.clone());
+    let plain = |path: String| path.split('?').next().unwrap_or_default().to_owned();
+    // Who probes the root of a site probes what all others ask.
+    paths.chain([target.path.clone()]).map(plain).filter(|path| path != "/").collect()
 }
 
 fn age(pod: &PodView, now: Timestamp) -> SignedDuration {

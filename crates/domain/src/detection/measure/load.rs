@@ -15,6 +15,11 @@ use crate::diagnosis::amount;
 /// Share of what opens below which it closes. Memory that was allocated falls slowly, and by little.
 const CPU_CLOSES: f64 = 0.9;
 const MEMORY_CLOSES: f64 = 0.95;
+/// Share of a memory limit that is too much although it does not grow. A heap of a fixed size, and the cache of a database,
+/// may stand for ever a little below a limit.
+const FULL: f64 = 0.97;
+/// Share of a memory limit by which it must grow to count as growing.
+const GROWTH: f64 = 0.01;
 
 /// What a container uses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +51,7 @@ pub fn limits(spec: &PodSpec, container: &str) -> (Option<f64>, Option<f64>) {
 pub struct Load {
     cpu: Standing,
     memory: Standing,
-    /// Memory of each container when it was first seen over, to tell whether it grows.
+    /// Memory of each container when it came near its limit, to tell whether it grows.
     first: BTreeMap<(String, String), (Timestamp, f64)>,
 }
 
@@ -112,26 +117,28 @@ impl Load {
         let memory = nearest(&pods, used, |usage| usage.memory, |limits| limits.1, now);
         let opens = thresholds.memory();
         let level = memory.as_ref().map_or(Level::Unknown, |n| Level::of(n.share(), opens, opens * MEMORY_CLOSES));
-        let first = &mut self.first;
-        let growth = memory.as_ref().filter(|_| level == Level::Over).and_then(|memory| grows(first, memory, now));
+        let near = memory.as_ref().filter(|memory| memory.share() >= opens);
+        if near.is_none() {
+            self.first.clear();
+        }
+        let growth = near.and_then(|memory| grows(&mut self.first, memory, now));
+        let steady = growth.is_none() && thresholds.memory_percent.is_none();
+        let level = if near.is_some_and(|memory| steady && memory.share() < FULL) { Level::Between } else { level };
         let words = |bytes: f64| amount::bytes(bytes.round() as i128);
         let memory = self.memory.turn(level, (since, now), (hold, CLEAR), |since| {
             let found = symptom(Rule::MemoryHigh, view, memory.as_ref(), opens, (since, now), ("memory", &words));
             Symptom { message: found.message + &growth.unwrap_or_default(), ..found }
         });
-        if self.memory.is_idle() {
-            self.first.clear();
-        }
         cpu.into_iter().chain(memory).collect()
     }
 
     /// Whether nothing must be kept.
     pub fn is_idle(&self) -> bool {
-        self.cpu.is_idle() && self.memory.is_idle()
+        self.cpu.is_idle() && self.memory.is_idle() && self.first.is_empty()
     }
 }
 
-/// What to say of memory that grows while it is over.
+/// What to say of memory that grows; none while it does not.
 fn grows(
     first: &mut BTreeMap<(String, String), (Timestamp, f64)>,
     memory: &Nearest<'_>,
@@ -140,7 +147,7 @@ fn grows(
     let key = (memory.usage.pod.clone(), memory.usage.container.clone());
     let (from, before) = *first.entry(key).or_insert((now, memory.used));
     let (grown, time) = (memory.used - before, now.duration_since(from));
-    if grown <= memory.limit * 0.01 || time < SignedDuration::from_mins(1) {
+    if grown <= memory.limit * GROWTH || time < SignedDuration::from_mins(1) {
         return None;
     }
     let per_minute = grown * 60.0 / time.as_secs_f64();

@@ -8,11 +8,12 @@
 //! | `error_rate` | ≥ 5 % of the requests, and at least 5 of them, fail for 60 s | < 4 % for 60 s |
 //! | `latency` | the slowest 1 % take longer than 1 s and than 3 times the usual, at least 5 of them, for 60 s | not for 60 s |
 //! | `cpu_high` | a container uses ≥ 90 % of its CPU limit for 5 min | < 81 % for 60 s |
-//! | `memory_high` | a container's working set is ≥ 90 % of its limit for 5 min | < 86 % for 60 s |
+//! | `memory_high` | a container's working set is ≥ 90 % of its limit and grows, or ≥ 97 %, for 5 min | < 86 % for 60 s |
 //! | `pod_capacity_high` | a node has ≥ 90 % of the pods that it may have for 60 s | < 85 % for 60 s |
 //!
 //! Errors and latency are those of the last readings that have at least 20 requests together, not older than 5 min: what
-//! counters hold since the process began says nothing about now. [`Thresholds`] are of each target.
+//! counters hold since the process began says nothing about now. What probes ask is not counted where it can be told.
+//! [`Thresholds`] are of each target.
 
 mod load;
 mod meter;

@@ -96,12 +96,21 @@ fn lasting(sample: &Sample<'_>) -> bool {
     })
 }
 
+/// Labels that name what is asked.
+pub(super) const ROUTES: [&str; 6] = ["route", "http_route", "path", "handler", "uri", "endpoint"];
+
+/// Whether a sample is of requests to one of these routes.
+fn asks(sample: &Sample<'_>, routes: &[String]) -> bool {
+    sample.labels().any(|(name, value)| ROUTES.contains(&name) && routes.iter().any(|route| *route == value))
+}
+
 impl Tally {
-    /// Counts what a text tells; `wanted` says which names count.
-    pub fn read(body: &[u8], wanted: impl Fn(&str) -> bool) -> Self {
+    /// Counts what a text tells; `wanted` says which names count. Requests to these routes do not: probes and scrapes ask
+    /// them, and a pod that waits may answer as it should with an error.
+    pub fn read(body: &[u8], wanted: impl Fn(&str) -> bool, skipped: &[String]) -> Self {
         let mut tally = Self::default();
         for sample in super::samples(body).filter(|sample| sample.value >= 0.0) {
-            if wanted(sample.name) {
+            if wanted(sample.name) && (skipped.is_empty() || !asks(&sample, skipped)) {
                 tally.take(&sample);
             }
         }

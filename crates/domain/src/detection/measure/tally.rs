@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Sample;
-use super::shape::{INFINITE, Requests, Tally, Times};
+use super::shape::{INFINITE, ROUTES, Requests, Tally, Times};
 
 /// Characters of a route or method that are kept.
 const ROUTE: usize = 60;
@@ -104,9 +104,7 @@ pub(super) fn status(sample: &Sample<'_>) -> Option<(Answer, String)> {
             "method" | "http_request_method" | "http_method" | "verb" | "grpc_method" | "rpc_method" => {
                 method = Some(value);
             }
-            "route" | "http_route" | "path" | "handler" | "uri" | "endpoint" | "grpc_service" | "rpc_service" => {
-                route = Some(value);
-            }
+            name if ROUTES.contains(&name) || matches!(name, "grpc_service" | "rpc_service") => route = Some(value),
             _ => {}
         }
     }

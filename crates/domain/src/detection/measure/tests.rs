@@ -13,7 +13,7 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(30);
 const OLD: SignedDuration = SignedDuration::from_hours(5);
 
 fn read(text: &str) -> Tally {
-    Tally::read(text.as_bytes(), |_| true)
+    Tally::read(text.as_bytes(), |_| true, &[])
 }
 
 /// What an application of the usual shape tells: requests, failed ones, and those slower than a second, since its start.
@@ -102,13 +102,13 @@ fn what_is_no_metric_is_passed_over() {
 proptest! {
     #[test]
     fn bytes_of_any_kind_do_no_harm(body in proptest::collection::vec(any::<u8>(), 0..2000)) {
-        let tally = Tally::read(&body, |_| true);
+        let tally = Tally::read(&body, |_| true, &[]);
         let _ = tally.since(&Tally::default());
     }
 
     #[test]
     fn lines_of_any_kind_do_no_harm(line in "http_requests_total[{}\",=\\\\a-z0-9 .\n-]{0,80}") {
-        let _ = Tally::read(line.as_bytes(), |_| true);
+        let _ = Tally::read(line.as_bytes(), |_| true, &[]);
     }
 }
 
@@ -161,6 +161,14 @@ fn the_usual_shapes_are_known() {
     ] {
         assert!(read(text).is_empty(), "{text}");
     }
+}
+
+#[test]
+fn what_probes_ask_is_not_counted() {
+    let text = "http_requests_total{code=\"503\",path=\"/ready\"} 90\nhttp_requests_total{code=\"200\",path=\"/metrics\"} 9\nhttp_requests_total{code=\"200\",path=\"/\"} 1";
+    let skipped = ["/ready".to_owned(), "/metrics".to_owned()];
+    let tally = Tally::read(text.as_bytes(), |_| true, &skipped);
+    assert_eq!((tally.requests["http_requests_total"].all, tally.requests["http_requests_total"].failed), (1.0, 0.0));
 }
 
 #[test]
@@ -363,8 +371,10 @@ fn a_container_near_its_limits_is_a_symptom_after_five_minutes() {
     // Its first five minutes count for nothing.
     assert_eq!(judge(100, 0.5, 63.0), []);
     assert_eq!(judge(400, 0.48, 60.0), []);
+    assert_eq!(judge(460, 0.48, 61.0), []);
     assert_eq!(judge(690, 0.48, 61.0), []);
-    let found = judge(700, 0.48, 61.0);
+    assert_eq!(judge(700, 0.48, 61.0).len(), 1);
+    let found = judge(760, 0.48, 62.0);
     let told: Vec<(SignalType, &str, &str)> =
         found.iter().map(|s| (s.signal, s.value.as_str(), s.message.as_str())).collect();
     assert_eq!(
@@ -373,13 +383,28 @@ fn a_container_near_its_limits_is_a_symptom_after_five_minutes() {
             (SignalType::CpuHigh, "96 %", "container web of pod web-1 uses 96 % of its CPU limit of 500m"),
             (
                 SignalType::MemoryHigh,
-                "95.3 %",
-                "container web of pod web-1 uses 95.3 % of its memory limit of 64Mi, and reaches it in about 15 min"
+                "96.9 %",
+                "container web of pod web-1 uses 96.9 % of its memory limit of 64Mi, and reaches it in about 6 min"
             ),
         ]
     );
-    assert_eq!(judge(730, 0.1, 20.0).len(), 2);
-    assert_eq!(judge(800, 0.1, 20.0), []);
+    assert_eq!(judge(790, 0.1, 20.0).len(), 2);
+    assert_eq!(judge(860, 0.1, 20.0), []);
+}
+
+#[test]
+fn memory_that_stands_below_its_limit_is_no_symptom_and_at_it_is() {
+    let (view, thresholds) = (limited(), Thresholds::default());
+    let judge = |load: &mut Load, thresholds: &Thresholds, megabytes: f64, second: i64| {
+        load.judge((&view, &used(0.1, megabytes * MI)), thresholds, false, at(second)).len()
+    };
+    let (mut heap, mut full, mut own) = (Load::default(), Load::default(), Load::default());
+    let strict = Thresholds { memory_percent: Some(90), ..Thresholds::default() };
+    for second in (400..4000).step_by(30) {
+        assert_eq!(judge(&mut heap, &thresholds, 60.0, second), 0, "a heap of a fixed size");
+        assert_eq!(judge(&mut full, &thresholds, 63.0, second), usize::from(second >= 700), "nothing is left");
+        assert_eq!(judge(&mut own, &strict, 60.0, second), usize::from(second >= 700), "the target says so itself");
+    }
 }
 
 #[test]
