@@ -481,6 +481,16 @@ impl Eyes {
         lock(&self.book).alerts.workloads().any(|known| known == workload)
     }
 
+    /// The object at fault that the symptoms of a workload were joined to.
+    pub(crate) fn joined_root(&self, workload: &ObjectRef) -> Option<ObjectRef> {
+        let book = lock(&self.book);
+        let is = |other: &ObjectRef| {
+            (&other.kind, &other.namespace, &other.name) == (&workload.kind, &workload.namespace, &workload.name)
+        };
+        let open = book.alerts.workloads().any(is);
+        book.joined.iter().find(|(joined, _)| open && is(joined)).map(|(_, root)| root.clone())
+    }
+
     /// Whether the value of an open alert of any workload is such.
     pub(crate) fn any_alert(&self, is: impl Fn(&str) -> bool) -> bool {
         lock(&self.book).alerts.open().any(|alert| is(&alert.value))

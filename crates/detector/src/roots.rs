@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use api::shared::ObjectRef;
 use domain::detection::Symptom;
 use domain::diagnosis::refs::references;
-use domain::diagnosis::{SharedMap, missing_object, shared_change, silent_webhook};
+use domain::diagnosis::{SharedMap, missing_object, rolled, shared_change, silent_webhook};
 use k8s_openapi::api::core::v1::PodSpec;
 use kit::cache::Key as Place;
 
@@ -29,11 +29,16 @@ impl Eyes {
         let namespace = key.place.namespace.as_str();
         // A server that has just started knows no look yet, and must come to the same root as before.
         let known = if self.graphs.looked_at(namespace) { Vec::new() } else { self.findings(namespace) };
-        self.graphs
-            .root_for(workload, symptoms, &known)
+        let view = self.view(key);
+        let rolled = view.as_ref().is_some_and(|view| symptoms.iter().any(|symptom| rolled(symptom, view)));
+        let root = self
+            .graphs
+            .root_for(workload, symptoms, rolled, &known)
             .or_else(|| self.graphs.around.webhook(symptoms.iter().find_map(silent_webhook)?))
             .or_else(|| self.missing_for(namespace, symptoms))
-            .or_else(|| self.changed_for(key, symptoms))
+            .or_else(|| self.changed_for(key, symptoms))?;
+        // What stops a workload that stops this one stops both.
+        Some(self.joined_root(&root).unwrap_or(root))
     }
 
     /// The object of a kind that may not be read, which the platform says is missing and others need too.

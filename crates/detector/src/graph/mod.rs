@@ -189,6 +189,7 @@ impl Graphs {
         &self,
         workload: &ObjectRef,
         symptoms: &[Symptom],
+        rolled: bool,
         findings: &[Finding],
     ) -> Option<ObjectRef> {
         let state = self.lock();
@@ -199,7 +200,7 @@ impl Graphs {
         };
         let ours: Vec<(&Finding, bool)> =
             known.chain(findings.iter().map(|finding| (finding, false))).filter(concerns).collect();
-        symptoms.iter().find_map(|symptom| follows(symptom, workload, &ours))
+        symptoms.iter().find_map(|symptom| follows(symptom, workload, rolled, &ours))
     }
 
     /// How many namespaces were not looked at for long enough since the start; none before that.

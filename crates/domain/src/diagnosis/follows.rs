@@ -14,8 +14,14 @@ use crate::detection::{Rule, Symptom, WorkloadView};
 use crate::graph::{Finding, same};
 
 /// The object at fault that the symptom of a workload follows from; none when nothing shows that it is another one than the
-/// workload. The findings are those that concern the workload, each with whether it was told.
-pub fn follows(symptom: &Symptom, workload: &ObjectRef, findings: &[(&Finding, bool)]) -> Option<ObjectRef> {
+/// workload. The findings are those that concern the workload, each with whether it was told; `rolled` says whether a new
+/// revision changed its pods a moment before.
+pub fn follows(
+    symptom: &Symptom,
+    workload: &ObjectRef,
+    rolled: bool,
+    findings: &[(&Finding, bool)],
+) -> Option<ObjectRef> {
     let fitting = || findings.iter().filter(|(finding, _)| shows_as(finding.cause.class, symptom.rule));
     if let Some((finding, _)) = fitting().find(|(_, told)| *told) {
         return Some(finding.cause.object.clone());
@@ -38,7 +44,7 @@ pub fn follows(symptom: &Symptom, workload: &ObjectRef, findings: &[(&Finding, b
         |finding: &Finding| !same(&finding.cause.object, workload) && !same(&finding.cause.object, &symptom.root);
     let heard = |finding: &Finding| match finding.cause.class {
         CauseClass::MissingReference => lacks(symptom, &finding.cause.object),
-        _ => spoken(finding, symptom, workload) || shared(symptom, finding),
+        _ => spoken(finding, symptom, workload) || shared(symptom, finding) || (!rolled && needs(symptom, finding)),
     };
     let mut named = fitting().map(|(finding, _)| *finding).filter(|finding| other(finding) && heard(finding));
     let first = named.next()?;
@@ -108,6 +114,14 @@ fn lacks(symptom: &Symptom, object: &ObjectRef) -> bool {
     seen.filter_map(reference::read).any(|missing| missing.is(&object.kind, &object.name))
 }
 
+/// Whether what a process needs is down: it worked with it before.
+fn needs(symptom: &Symptom, finding: &Finding) -> bool {
+    let stops =
+        matches!(symptom.rule, Rule::CrashLoop | Rule::NotReady | Rule::ReadinessFailing | Rule::LivenessFailing);
+    let down = finding.cause.path.as_deref() == Some(DOWN);
+    stops && down && finding.cause.class == CauseClass::DependencyUnavailable
+}
+
 /// A fault of something that several workloads share, whose kind the message tells and whose name it does not.
 fn shared(symptom: &Symptom, finding: &Finding) -> bool {
     let says = |text: &str| symptom.value.contains(text);
@@ -127,6 +141,8 @@ fn shared(symptom: &Symptom, finding: &Finding) -> bool {
     }
 }
 
+/// The field that says that a workload has no ready pod.
+pub(crate) const DOWN: &str = "status.readyReplicas";
 /// How long after a change pods may begin to fail over it: somebody restarts them, or they read it again.
 const AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// Clocks of nodes and of managers differ, and times have whole seconds.
@@ -143,17 +159,21 @@ pub struct SharedMap {
     pub users: usize,
 }
 
+/// Whether a new revision changed the pods of a workload a moment before a symptom; one that only restarts them has the
+/// same spec, and what is there for the first time has no other.
+pub fn rolled(symptom: &Symptom, view: &WorkloadView) -> bool {
+    view.current_revision().is_some_and(|now| {
+        let new = now.created.is_none_or(|created| symptom.since.duration_since(created) < AFTER);
+        let before = view.previous_revision(now.number).filter(|_| new);
+        before.is_some_and(|before| !changes(&before.template, &now.template).is_empty())
+    })
+}
+
 /// The shared ConfigMap over whose change a workload began to fail, where the workload itself was not changed: the others
 /// that refer to it will most likely fail alike.
 pub fn shared_change(symptom: &Symptom, view: &WorkloadView, maps: &[SharedMap]) -> Option<ObjectRef> {
     let fails = matches!(symptom.rule, Rule::CrashLoop | Rule::ReadinessFailing | Rule::LivenessFailing);
-    // A new revision that changed the pods is the nearer explanation; one that only restarts them has the same spec.
-    let rolled = view.current_revision().is_some_and(|now| {
-        let new = now.created.is_none_or(|created| symptom.since.duration_since(created) < AFTER);
-        let before = view.previous_revision(now.number).filter(|_| new);
-        before.is_some_and(|before| !changes(&before.template, &now.template).is_empty())
-    });
-    if !fails || rolled {
+    if !fails || rolled(symptom, view) {
         return None;
     }
     let recent = |map: &&SharedMap| {
@@ -221,7 +241,7 @@ mod tests {
     }
 
     fn root(rule: Rule, value: &str, findings: &[(&Finding, bool)]) -> Option<String> {
-        let found = follows(&symptom(rule, value), &object("Deployment", "web"), findings)?;
+        let found = follows(&symptom(rule, value), &object("Deployment", "web"), false, findings)?;
         Some(format!("{}/{}", found.kind, found.name))
     }
 
@@ -266,7 +286,7 @@ mod tests {
         };
         let pull = |image: &str, detail: &str| {
             let symptom = Symptom { evidence: vec![seen(detail)], ..symptom(Rule::ImagePull, image) };
-            follows(&symptom, &object("Deployment", "web"), &[]).map(|found| found.name)
+            follows(&symptom, &object("Deployment", "web"), false, &[]).map(|found| found.name)
         };
         let lost = "dial tcp: lookup registry.shop.example: no such host";
         assert_eq!(pull("registry.shop.example/web:1", lost).as_deref(), Some("registry.shop.example"));
@@ -283,6 +303,21 @@ mod tests {
         assert_eq!(root(Rule::ImagePull, "not found", &[(&zero, true)]), None);
         let route = finding(CauseClass::RouteMisconfigured, "Ingress", "front", &[]);
         assert_eq!(root(Rule::CrashLoop, "exit code 1", &[(&route, true)]), None);
+    }
+
+    #[test]
+    fn who_needs_what_is_down_goes_down_with_it_unless_it_was_changed_itself() {
+        let mut down = finding(CauseClass::DependencyUnavailable, "Deployment", "db", &["db", "db:5432"]);
+        let crash = symptom(Rule::CrashLoop, "exit code 1");
+        let web = object("Deployment", "web");
+        assert_eq!(follows(&crash, &web, false, &[(&down, false)]), None, "a wrong address is another thing");
+        down.cause.path = Some(DOWN.into());
+        assert_eq!(follows(&crash, &web, false, &[(&down, false)]).map(|found| found.name).as_deref(), Some("db"));
+        assert_eq!(follows(&crash, &web, true, &[(&down, false)]), None);
+        // What says it by name needs no such guess.
+        let says = symptom(Rule::NotReady, "Readiness probe failed: dial tcp db:5432: connection refused");
+        assert_eq!(follows(&says, &web, true, &[(&down, false)]).map(|found| found.name).as_deref(), Some("db"));
+        assert_eq!(follows(&symptom(Rule::OutOfMemory, "OOMKilled"), &web, false, &[(&down, false)]), None);
     }
 
     #[test]

@@ -39,7 +39,8 @@ use crate::detection::{Observation, Rule, Symptom, WorkloadView};
 use crate::graph::{Finding, Grant};
 
 pub use diff::{Change, changes};
-pub use follows::{SharedMap, follows, missing_object, shared_change, silent_webhook};
+pub(crate) use follows::DOWN;
+pub use follows::{SharedMap, follows, missing_object, rolled, shared_change, silent_webhook};
 pub(crate) use propose::tried;
 
 /// The last lines of a container's log.

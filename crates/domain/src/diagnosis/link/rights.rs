@@ -94,7 +94,7 @@ fn lack(rule: &PolicyRule, access: &Access) -> Option<Lack> {
         (false, true, _) => Some(Lack {
             rank: 1,
             field: "apiGroups",
-            value: shown(groups),
+            value: groups.into_iter().flatten().map(|group| format!("{group:?}")).collect::<Vec<_>>().join(", "),
             why: format!(
                 "has {} in API group {}, and it is in {}",
                 access.resource,
@@ -193,7 +193,7 @@ fn link(
     advice: String,
 ) -> Link {
     let account = format!("{}.serviceAccountName", place.prefix);
-    let runs = place.spec.service_account_name.as_deref().unwrap_or("default");
+    let runs = place.spec.service_account_name.as_deref().unwrap_or("(absent)");
     Link {
         proof: vec![
             fact(place.evidence.culprit(), &account, runs, "the workload has the rights of this account"),
