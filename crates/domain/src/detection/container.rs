@@ -135,6 +135,16 @@ pub(super) fn fresh(terminated: &ContainerStateTerminated, now: Timestamp) -> bo
     ended(terminated).is_some_and(|at| WorkloadView::ago(at, now) < FRESH)
 }
 
+/// Whether an end tells about now: it is not long ago, or the container is down since and will be started again. The
+/// latter needs no clock, and that of a node may be wrong.
+fn current(pod: &PodView, status: &ContainerStatus, end: &ContainerStateTerminated, now: Timestamp) -> bool {
+    let state = status.state.as_ref();
+    let ended = state.and_then(|s| s.terminated.as_ref()).is_some_and(|done| done == end);
+    let waits = state.and_then(|s| s.waiting.as_ref()).and_then(|w| w.reason.as_deref()) == Some("CrashLoopBackOff");
+    let again = pod.spec().and_then(|spec| spec.restart_policy.as_deref()).is_none_or(|policy| policy != "Never");
+    fresh(end, now) || again && (ended || waits)
+}
+
 /// Whether the container runs again long enough to be believed; if not yet, looks again when it would.
 pub(super) fn recovered(status: &ContainerStatus, now: Timestamp, out: &mut Findings) -> bool {
     let Some(running) = status.state.as_ref().and_then(|s| s.running.as_ref()) else { return false };
@@ -154,7 +164,7 @@ fn start_error(
     now: Timestamp,
     out: &mut Findings,
 ) -> bool {
-    let Some(end) = end.filter(|t| fresh(t, now)) else { return false };
+    let Some(end) = end.filter(|t| current(pod, status, t, now)) else { return false };
     if !matches!(end.reason.as_deref(), Some("StartError" | "ContainerCannotRun")) || recovered(status, now, out) {
         return false;
     }
@@ -193,7 +203,7 @@ fn out_of_memory(
         .into_iter()
         .flatten()
         .filter_map(|s| s.terminated.as_ref())
-        .find(|t| t.reason.as_deref() == Some("OOMKilled") && fresh(t, now))
+        .find(|t| t.reason.as_deref() == Some("OOMKilled") && current(pod, status, t, now))
     else {
         return false;
     };

@@ -103,12 +103,13 @@ fn shapes(rules: &Rules, text: &str) -> String {
 static PLAIN: LazyLock<Option<Scrubber>> = LazyLock::new(|| Scrubber::new("").ok());
 
 /// A sentence or a value without credentials, for resources and messages: keys, tokens, and passwords in addresses go by
-/// their form; the words around them stay.
+/// their form; the words around them stay. Control characters, which a terminal or a log might obey, become spaces.
 pub fn told(text: &str) -> String {
+    let text = text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), " ");
     // Without rules nothing may pass; a test holds that they can be built.
     PLAIN.as_ref().map_or_else(
         || REMOVED.to_owned(),
-        |plain| plain.rules.token.replace_all(&shapes(&plain.rules, text), REMOVED).into_owned(),
+        |plain| plain.rules.token.replace_all(&shapes(&plain.rules, &text), REMOVED).into_owned(),
     )
 }
 

@@ -208,5 +208,6 @@ fn what_is_told_in_resources_loses_credentials_and_keeps_its_words() {
     ] {
         assert_eq!(told(plain), plain);
     }
+    assert_eq!(told("\u{1b}[31mred\0\u{7f}\nnext"), " [31mred  \nnext");
     assert!(!logged("login with password=hunter2 failed").contains("hunter2"));
 }
