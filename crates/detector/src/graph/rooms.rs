@@ -65,14 +65,17 @@ impl Turns {
     }
 }
 
+/// What a pod requests, and its ports of the node.
+type Sum = (Arc<BTreeMap<String, i128>>, Vec<i32>);
+
 /// What all pods take of the nodes. Pods of a revision share their spec: each is summed once.
 #[derive(Default)]
 struct Sums {
-    of: HashMap<usize, (Arc<BTreeMap<String, i128>>, Vec<i32>)>,
+    of: HashMap<usize, Sum>,
 }
 
 impl Sums {
-    fn get(&mut self, spec: &Arc<PodSpec>) -> (Arc<BTreeMap<String, i128>>, Vec<i32>) {
+    fn get(&mut self, spec: &Arc<PodSpec>) -> Sum {
         let of = || (Arc::new(requests(spec)), host_ports(spec).map(|(port, ..)| port).collect());
         self.of.entry(Arc::as_ptr(spec) as usize).or_insert_with(of).clone()
     }
@@ -82,17 +85,21 @@ impl Sums {
 /// node are told one by one. Without the pods of all namespaces nobody knows what is taken.
 pub(crate) fn taken(caches: &Caches, around: &Surroundings, above: Option<i32>) -> Surroundings {
     let mut filled = around.clone();
+    let pods = caches.pods.all();
+    let placed = pods.iter().filter(|pod| pod.facts.node.is_some());
+    filled.schedulers = placed
+        .filter_map(|pod| pod.facts.spec.scheduler_name.as_ref())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .cloned()
+        .collect();
     if !caches.whole {
         return filled;
     }
     let mut sums = Sums::default();
-    let mut schedulers = BTreeSet::new();
     let mut by_name: HashMap<String, NodeRoom> = filled.nodes.drain(..).map(|node| (node.name.clone(), node)).collect();
-    for pod in caches.pods.all() {
+    for pod in pods {
         let Some(node) = pod.facts.node.as_ref() else { continue };
-        if let Some(name) = pod.facts.spec.scheduler_name.as_ref().filter(|name| !schedulers.contains(*name)) {
-            schedulers.insert(name.clone());
-        }
         let Some(room) = by_name.get_mut(node).filter(|_| !pod.facts.over) else { continue };
         let (requests, ports) = sums.get(&pod.facts.spec);
         for (resource, amount) in &*requests {
@@ -107,7 +114,6 @@ pub(crate) fn taken(caches: &Caches, around: &Surroundings, above: Option<i32>) 
             room.above.extend(tenant(caches, &pod, priority, &requests));
         }
     }
-    filled.schedulers = schedulers;
     filled.nodes = by_name.into_values().collect();
     filled.nodes.sort_by(|a, b| a.name.cmp(&b.name));
     for node in &mut filled.nodes {

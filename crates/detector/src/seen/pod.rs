@@ -303,8 +303,10 @@ mod tests {
         assert_eq!(volumes[1].config_map.as_ref().unwrap().name, "db");
         assert_eq!(volumes.len(), 2);
         let status = first.pod().status.unwrap();
-        assert_eq!(status.container_statuses.unwrap()[0].restart_count, 2);
-        assert!(status.pod_ip.is_none());
+        // Where its metrics are asked for.
+        assert_eq!(status.pod_ip.as_deref(), Some("10.0.0.1"));
+        let container = &status.container_statuses.unwrap()[0];
+        assert_eq!((container.restart_count, container.image_id.as_str()), (2, ""));
         assert_eq!(first.facts.revision, "db-1");
     }
 

@@ -71,8 +71,8 @@ pub(super) fn unheard(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         }
         let scheduler =
             pod.spec.scheduler_name.as_deref().filter(|name| !name.is_empty() && *name != "default-scheduler");
-        // One that gives pods their nodes is there, whatever it waits for now.
-        let scheduler = scheduler.filter(|name| !graph.cluster.schedulers.contains(*name));
+        // One that gives pods their nodes, or says why not, is there, whatever it waits for now.
+        let scheduler = scheduler.filter(|name| !pod.judged && !graph.cluster.schedulers.contains(*name));
         let gated = pod.spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
         let alone = scheduler_of(pod) == "default-scheduler" && !gated && !pod.judged && !waits_for_volume(graph, pod);
         let gate = pod.spec.scheduling_gates.iter().flatten().next().filter(|_| !pod.labels.contains_key(QUEUED));

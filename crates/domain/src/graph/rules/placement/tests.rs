@@ -336,6 +336,10 @@ fn a_scheduler_that_is_there_takes_its_time() {
     let cluster = crate::graph::Surroundings { schedulers: ["packer".to_owned()].into(), ..(*graph.cluster).clone() };
     graph.cluster = Arc::new(cluster);
     assert!(on(unheard, &graph).is_empty());
+    // One that says why not is there too.
+    let mut graph = world("{schedulerName: packer, containers: [{name: a}]}", "", vec![same("n1")]);
+    graph.pods[0].judged = true;
+    assert!(on(unheard, &graph).is_empty());
 }
 
 #[test]
