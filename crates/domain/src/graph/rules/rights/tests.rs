@@ -95,3 +95,36 @@ fn a_binding_to_an_account_that_does_not_exist() {
     let there = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shopp}\n";
     silent(bindings, &(web + space + there + &bound("RoleBinding", "sync", "reader", moved)));
 }
+
+/// The healthy states of all cases of the scenario suite are twins of every fault.
+#[test]
+fn no_case_begins_with_a_finding_of_these_rules() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios");
+    let mut read = 0;
+    for case in std::fs::read_dir(folder).unwrap().filter_map(Result::ok) {
+        let Ok(text) = std::fs::read_to_string(case.path().join("setup.yaml")) else { continue };
+        let healthy = graph(&text.replace("${NS}", "shop"));
+        let mut found = Vec::new();
+        for rule in [
+            bindings,
+            crate::graph::rules::admission::surge,
+            crate::graph::rules::admission::webhooks,
+            crate::graph::rules::admission::given,
+            crate::graph::rules::reference::pull_secrets,
+            crate::graph::rules::schedule::lingering,
+        ] {
+            rule(&healthy, crate::graph::rules::trial::now(), &mut found);
+        }
+        found.retain(|finding| finding.standing > Standing::Suspect);
+        // Without pods a webhook of the namespace has nobody behind it.
+        found.retain(|finding| finding.cause.class != api::shared::CauseClass::WebhookUnavailable);
+        assert!(
+            found.is_empty(),
+            "{:?}: {:?}",
+            case.file_name(),
+            found.iter().map(|f| &f.cause.statement).collect::<Vec<_>>()
+        );
+        read += 1;
+    }
+    assert!(read > 100, "{read} cases");
+}
