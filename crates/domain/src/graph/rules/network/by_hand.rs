@@ -37,10 +37,10 @@ pub(super) fn examine(index: &Index, out: &mut Vec<Finding>) {
         let needs: Vec<&Need> = index.needs(of).iter().filter(|need| need.plain && !need.spare).collect();
         let slices: Vec<&Slice> =
             index.graph.slices.iter().filter(|slice| label(slice, OF_SERVICE) == Some(of)).collect();
-        let found = match needs.is_empty() {
-            true => None,
-            false => nowhere(index, service, &slices, &needs).or_else(|| ports(service, &slices, &needs)),
-        };
+        let mut found = None;
+        if !needs.is_empty() {
+            found = nowhere(index, service, &slices, &needs).or_else(|| ports(service, &slices, &needs));
+        }
         out.extend(found.or_else(|| left(index, service, &slices, &needs)));
     }
 }

@@ -60,7 +60,7 @@ fn wrong(index: &Index, service: &Service, host: &str) -> Option<Wrong> {
             }
             // The answer of DNS is taken as it is: nobody adds the domains that a pod would.
             let whole = format!("{of}.{namespace}.svc.{DOMAIN}");
-            let short = host.ends_with(".svc") || !host.contains(".svc.");
+            let short = !host.contains(".svc.");
             short.then(|| Wrong {
                 clause: "but DNS needs the whole name there".to_owned(),
                 right: Some(whole),

@@ -198,7 +198,8 @@ fn claims(index: &Index, out: &mut Vec<Finding>) {
             let (mine, theirs) = (last(claim), last(&other));
             let first = later(theirs.as_ref(), mine.as_ref());
             let level = !first && !later(mine.as_ref(), theirs.as_ref());
-            if !first && !(level && place(claim.ingress) < place(ingress)) {
+            let after = place(claim.ingress) > place(ingress);
+            if !first && (after || !level) {
                 out.push(twice(index, &spot.1, claim, &other));
             }
         }

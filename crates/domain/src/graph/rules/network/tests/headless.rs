@@ -34,7 +34,7 @@ fn nothing_maps_the_ports_of_a_headless_service() {
 }
 
 fn set(replicas: u8, url: &str) -> String {
-    let pods: String = (0..replicas)
+    let pods: Vec<String> = (0..replicas)
         .map(|n| {
             format!(
                 "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: db-{n}\n  labels: {{app: db}}\n  ownerReferences: [{{apiVersion: apps/v1, kind: StatefulSet, name: db, uid: u, controller: true}}]\nspec: {{containers: [{{name: main, image: i}}]}}\nstatus: {{phase: Running, conditions: [{{type: Ready, status: 'True'}}]}}\n"
@@ -53,7 +53,8 @@ spec:
   template:
     metadata: {{labels: {{app: db}}}}
     spec: {{containers: [{{name: main, image: i}}]}}
-{pods}"
+{}",
+        pods.concat()
     ) + &service("db", "db", 5432, "5432").replace("10.0.0.9", "None")
         + &client("web", "DB_URL", url)
 }

@@ -89,9 +89,11 @@ fn probes_that_ask_others() {
 #[test]
 fn files_of_servers_of_the_web() {
     let served = |file: &str| {
-        let lines: String = file.lines().map(|line| format!("    {line}\n")).collect();
+        let lines = file.replace('\n', "\n    ");
         running("web", "containers:\n- {name: main, image: i}\nvolumes: [{name: v, configMap: {name: site}}]")
-            + &format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: site}}\ndata:\n  site.conf: |\n{lines}")
+            + &format!(
+                "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: site}}\ndata:\n  site.conf: |\n    {lines}\n"
+            )
             + &server("cart", 8080)
             + &service("cart", "cart", 80, "http")
     };
