@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::diff::quoted;
 use super::{Change, Conclusion, ConfigHistory, Evidence, cause, crash, fact, link, log, propose, ruled_out, suspects};
-use crate::detection::Rule;
+use crate::detection::{PodView, Rule};
 
 /// What changed longer ago than this before the first symptom is not taken for its cause.
 const BEFORE: SignedDuration = SignedDuration::from_mins(30);
@@ -149,7 +149,7 @@ fn of_map(evidence: &Evidence, map: &ConfigHistory, how: &str) -> Option<Conclus
         .iter()
         .flatten()
         .any(|volume| volume.config_map.as_ref().is_some_and(|source| source.name == map.name));
-    let started = evidence.view.live_pods().flat_map(|pod| pod.statuses()).any(|(_, status)| {
+    let started = evidence.view.live_pods().flat_map(PodView::statuses).any(|(_, status)| {
         let running = status.state.as_ref().and_then(|state| state.running.as_ref()?.started_at.as_ref());
         running.is_some_and(|since| since.0 >= changed)
     });

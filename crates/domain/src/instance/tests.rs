@@ -170,6 +170,40 @@ fn rights_reach_only_the_namespaces_that_are_watched_and_two_instances_never_sha
 }
 
 #[test]
+fn what_is_measured_is_written_down_and_its_right_is_granted_only_where_it_is_needed() {
+    let of = |targets: Value| {
+        let watched = json!({"provider": "BUILTIN", "watcher": {"enabled": true, "targets": targets}});
+        let settings = Settings { prometheus_url: Some("http://prometheus:9090".to_owned()), ..settings() };
+        desired(View::of(&instance(&watched)), &Found::new(), &settings)
+    };
+    let wanted = of(json!([
+        {"name": "web", "namespace": "shop", "metricsPort": 8080, "metricsFilter": ["http_*"], "thresholds": {"errorPercent": 2, "holdSeconds": 0}},
+        {"name": "db", "namespace": "data", "metricsPort": 0},
+    ]));
+    let data = |index: usize, key: &str| wanted.config_maps[index].data.as_ref().unwrap()[key].clone();
+    assert_eq!(data(0, "PROMETHEUS_URL"), "http://prometheus:9090");
+    let config = data(1, "watch-config.yaml");
+    assert!(
+        config.contains("  metricsFilter: [\"http_*\"]\n  thresholds: {\"errorPercent\":2,\"holdSeconds\":0}\n"),
+        "{config}"
+    );
+    let rules = |namespace: &str| {
+        let role = wanted.roles.iter().find(|(role, _)| {
+            role.metadata.name.as_deref().is_some_and(|name| name.ends_with("watcher"))
+                && role.metadata.namespace.as_deref() == Some(namespace)
+        });
+        json_of(&role.unwrap().0)["rules"].to_string()
+    };
+    assert!(rules("shop").contains("pods/proxy") && !rules("data").contains("pods/proxy"));
+    let unwatched = desired(
+        View::of(&instance(&json!({"provider": "BUILTIN"}))),
+        &Found::new(),
+        &Settings { prometheus_url: Some("http://p".to_owned()), ..settings() },
+    );
+    assert!(!unwatched.config_maps[0].data.as_ref().unwrap().contains_key("PROMETHEUS_URL"));
+}
+
+#[test]
 fn a_change_of_what_pods_read_once_takes_new_pods_and_what_is_reloaded_does_not() {
     let instance = cookbook();
     let view = View::of(&instance);
