@@ -10,8 +10,8 @@ use std::cmp::Reverse;
 
 use api::shared::ObjectRef;
 use domain::detection::{Alert, Symptom, WorkloadView, evaluate, evaluate_node};
-use domain::diagnosis::{Diagnosis, cleared, diagnose, of_finding, unseen};
-use domain::graph::{Finding, KINDS, Standing, rules, same};
+use domain::diagnosis::{Diagnosis, Evidence, cleared, diagnose, of_finding, unseen};
+use domain::graph::{Finding, Graph, KINDS, Standing, WhatIf, rules, same};
 use kube::Client;
 
 use crate::eyes::Eyes;
@@ -68,7 +68,32 @@ pub(crate) async fn analyze(eyes: &Eyes, client: &Client, question: &Question) -
     evidence.grants = graph.as_ref().and_then(|graph| graph.grants(evidence.pod_spec()?));
     evidence.around = graph.as_ref().map(|graph| graph.around(evidence.view.root(), &findings)).unwrap_or_default();
     evidence.suspects = rules::suspects(&findings, evidence.view.root()).into_iter().cloned().collect();
-    Analysis { diagnosis: with(diagnose(&evidence, now), gaps), evidence: Some(Box::new(evidence)) }
+    let diagnosis = offered(&mut evidence, graph.as_ref(), &findings, now);
+    Analysis { diagnosis: with(diagnosis, gaps), evidence: Some(Box::new(evidence)) }
+}
+
+/// The diagnosis with a remedy that helps on a copy of the namespace; those that would not are told, with the reason.
+fn offered(evidence: &mut Evidence, graph: Option<&Graph>, before: &[Finding], now: jiff::Timestamp) -> Diagnosis {
+    let mut refused = Vec::new();
+    loop {
+        let mut diagnosis = diagnose(evidence, now);
+        let objection = graph.zip(diagnosis.actions.first()).and_then(|(graph, action)| {
+            let (workload, revisions) = (evidence.view.root(), &evidence.view.revisions);
+            let trial = WhatIf { graph, before, workload, revisions, cause: &diagnosis.cause, now };
+            Some((action.clone(), trial.objection(action)?))
+        });
+        let Some((action, why)) = objection else {
+            if !refused.is_empty() {
+                diagnosis.analysis.push_str("\n\n");
+                diagnosis.analysis.push_str(&refused.join(" "));
+                diagnosis.recommendations.extend(refused);
+            }
+            return diagnosis;
+        };
+        refused.push(format!("Not offered: {}, because {}.", action.name, why.trim_end_matches('.')));
+        // It is not proposed again, so that this comes to an end.
+        evidence.failed.push(action);
+    }
 }
 
 /// The finding about an object that a question means: the one whose object at fault it names, or else the worst.

@@ -213,7 +213,7 @@ pub fn diagnose(evidence: &Evidence, now: Timestamp) -> Diagnosis {
     if had && actions.is_empty() {
         recommendations.insert(
             0,
-            "Every remedy that the evidence supports was tried and did not help; a person must decide.".into(),
+            "Every remedy that the evidence supports was tried, or would not help; a person must decide.".into(),
         );
     }
     let analysis = render::analysis(&cause, &actions, &recommendations, now);

@@ -11,6 +11,7 @@ mod query;
 mod rights;
 pub mod rules;
 mod tell;
+mod whatif;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use load::{LoadError, of_cron_job, of_daemon_set, of_deployment, of_job, of_
 pub use optional::{HELM_RECORD, OPTIONAL, OptionalKind, trim};
 pub use query::{controller, nearest, same, selects};
 pub use rights::Grant;
+pub use whatif::WhatIf;
 
 /// Kinds beside workloads, pods and nodes that a finding may be about.
 pub const KINDS: &[&str] = &[
