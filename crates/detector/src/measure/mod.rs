@@ -288,7 +288,7 @@ impl Eyes {
         }
         // What had no other root when it opened keeps its own.
         let root = known.unwrap_or_else(|| {
-            let root = self.graphs.root_for(object, &requests, &[]).unwrap_or_else(|| object.clone());
+            let root = self.graphs.root_for(object, &requests, false, &[]).unwrap_or_else(|| object.clone());
             self.measures.lock().roots.insert(key.clone(), root.clone());
             root
         });
