@@ -53,11 +53,9 @@ enum Command {
     Operator(Box<operator::Args>),
     /// Checks an installation against what production needs, with the fix for each finding
     Doctor(doctor::Args),
-    /// Re-checks the proof of an Issue's cause against the cluster as it is now
+    // These three are told at length where their flags are.
     Verify(verify::Args),
-    /// Takes an incident into a file: objects, Events, log lines, without secrets
     Bundle(bundle::Args),
-    /// Plays such a file offline through the same engine and compares the cause
     Replay(replay::Args),
     /// Prints the CustomResourceDefinitions, or applies them: chatcli crds | kubectl apply -f -
     Crds(crds::Args),

@@ -26,8 +26,8 @@ pub fn object(object: &ObjectRef) -> String {
 
 /// `Deployment shop/web, spec.replicas = 0`.
 pub fn place(cause: &RootCause) -> String {
-    let path = cause.path.iter().map(|path| format!(", {}", plain(path))).collect::<String>();
-    let value = cause.value.iter().map(|value| format!(" = {}", short(value, 120))).collect::<String>();
+    let path = cause.path.as_ref().map(|path| format!(", {}", plain(path))).unwrap_or_default();
+    let value = cause.value.as_ref().map(|value| format!(" = {}", short(value, 120))).unwrap_or_default();
     format!("{}{path}{value}", object(&cause.object))
 }
 

@@ -21,12 +21,12 @@ use crate::process;
 /// How long all of the reading may take.
 const DEADLINE: Duration = Duration::from_mins(5);
 
-/// Takes an incident into a file that `chatcli replay` can play: what the detector looks at, as it is now.
+/// Takes an incident into a file, without secrets, that `chatcli replay` can play
 ///
 /// The file has the objects of the Issue's namespaces and those of the cluster that the detector looks at, their Events, the
 /// last lines of the affected containers and of their runs before, the Issue with its Anomalies and its AIInsight, and of
 /// other namespaces what this one can refer to or shares its nodes with. It shows the cluster at the moment of the export;
-/// what was seen before stands in the Issue and in the proof of its cause.
+/// what was seen before stands in the Issue and in the proof of its cause. Measurements are not in it.
 ///
 /// Secrets and personal data are taken out of every text; of a Secret stay its type, the names of its keys and the dates of
 /// its certificate. Read the file before you give it away all the same: names of objects, hosts and images are in it.

@@ -74,7 +74,7 @@ async fn what_is_taken_from_a_cluster_is_explained_the_same_and_holds_no_secret(
     assert_eq!(neighbour["spec"]["containers"][0], json!({"name": "app", "resources": {"requests": {"cpu": "1"}}}));
     assert_eq!(read.logs.len(), 2, "{:?}", read.logs);
     assert!(read.missing.is_empty() && read.left_out.is_empty(), "{:?} {:?}", read.missing, read.left_out);
-    let played = play::play(read, Duration::from_secs(60)).await.unwrap();
+    let played = play::play(read, Duration::from_mins(1)).await.unwrap();
     assert!(played.as_before(), "{}", played.text());
 }
 
@@ -86,7 +86,7 @@ async fn what_may_not_be_read_is_named_and_the_rest_is_taken() {
     let bundle = taken(still, "maps-deploy-failing-1").await;
     assert!(bundle.missing["Secret"].contains("forbidden"), "{:?}", bundle.missing);
     assert!(!bundle.objects.iter().any(|object| object["kind"] == "Secret"));
-    let played = play::play(bundle, Duration::from_secs(60)).await.unwrap();
+    let played = play::play(bundle, Duration::from_mins(1)).await.unwrap();
     assert!(played.as_before(), "{}", played.text());
 }
 

@@ -18,7 +18,7 @@ use crate::process;
 /// What the process ends with when the cause is not the same.
 pub const OTHER: u8 = 3;
 
-/// Plays a bundle of `chatcli bundle`: the same engine, offline, on the objects, Events and logs of the file.
+/// Plays a file of `chatcli bundle` offline through the same engine and compares the cause
 ///
 /// It prints which alerts it raises and the cause that it finds with its proof, and compares that with the cause that the
 /// Issue had when the bundle was made. No cluster is needed, nothing is changed and no language model is asked. The clock

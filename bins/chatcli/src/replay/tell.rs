@@ -53,8 +53,8 @@ impl Played {
         writeln!(text, "      {}", words::plain(&now.statement))?;
         writeln!(text, "      {}, confidence {:.2}, because:", word(&json!(now.class)), now.confidence)?;
         for (number, step) in now.proof.iter().enumerate() {
-            let path = step.path.iter().map(|path| format!(", {}", words::plain(path))).collect::<String>();
-            let value = step.value.iter().map(|value| format!(": {}", words::short(value, 200))).collect::<String>();
+            let path = step.path.as_ref().map(|path| format!(", {}", words::plain(path))).unwrap_or_default();
+            let value = step.value.as_ref().map(|value| format!(": {}", words::short(value, 200))).unwrap_or_default();
             writeln!(text, "  {:>3}. {}{path}{value}", number + 1, words::object(&step.object))?;
             writeln!(text, "       {}", words::plain(&step.rule))?;
         }

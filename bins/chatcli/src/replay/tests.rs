@@ -21,7 +21,7 @@ pub fn bundle(name: &str) -> Bundle {
 }
 
 async fn played(bundle: Bundle) -> Played {
-    play(bundle, Duration::from_secs(120)).await.unwrap()
+    play(bundle, Duration::from_mins(2)).await.unwrap()
 }
 
 fn edit(bundle: &mut Bundle, kind: &str, name: &str, change: impl FnOnce(&mut Value)) {

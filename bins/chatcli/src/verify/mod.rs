@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_mins(1);
 /// What the process ends with when a step does not hold any more.
 pub const REFUTED: u8 = 3;
 
-/// Re-checks the proof of an Issue's cause against the cluster as it is now.
+/// Re-checks the proof of an Issue's cause against the cluster as it is now
 ///
 /// Every step of the proof names an object, a field and what stood there. Each is read again: it holds, it has changed, or
 /// the object is gone. What was seen at a time (an Event, a line of a log, a measurement) cannot be read again and is said
@@ -112,11 +112,9 @@ impl Verified {
         let other = self.count(|v| matches!(v, Verdict::Unclear | Verdict::Unread));
         let rest = match (seen, other) {
             (0, 0) => String::new(),
-            (seen, 0) => format!("; {seen} was seen at a time and cannot be read again"),
-            (0, other) => format!("; {other} cannot be compared"),
-            (seen, other) => {
-                format!("; {seen} was seen at a time and cannot be read again, {other} cannot be compared")
-            }
+            (seen, 0) => format!("; {seen} seen at a time, not to be read again"),
+            (0, other) => format!("; {other} not to be compared"),
+            (seen, other) => format!("; {seen} seen at a time, not to be read again; {other} not to be compared"),
         };
         let end = match (refuted, holds) {
             (0, 0) => "nothing of it can be read again".to_owned(),

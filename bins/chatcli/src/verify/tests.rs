@@ -50,7 +50,7 @@ async fn a_proof_that_still_holds_ends_well_and_says_what_cannot_be_read_again()
     assert_eq!(words(&verified), ["holds", "seen", "seen", "holds", "holds", "holds"]);
     assert_eq!(format!("{:?}", verified.end().unwrap()), format!("{:?}", ExitCode::SUCCESS));
     let text = verified.text();
-    for part in ["NOW", "Deployment shop/mixer", "24Mi", "all 4 facts that can be read again hold; 2 was seen"] {
+    for part in ["NOW", "Deployment shop/mixer", "24Mi", "all 4 facts that can be read again hold; 2 seen at a time"] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
     let json: Value = serde_json::from_str(&verified.json().unwrap()).unwrap();
