@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::shared::{CauseClass, ResourceRef};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
 use kit::clock::SystemClock;
 use kube::Resource;
 use serde::de::DeserializeOwned;
@@ -228,6 +228,22 @@ async fn what_is_healthy_elsewhere_or_unknown_is_said_to_be_so() {
     asked = Question { resource: ResourceRef { name: "gone".into(), ..question("").resource }, ..asked };
     let gone = detector.analyze(&asked).await.diagnosis;
     assert!(gone.cause.statement.contains("does not exist") && !gone.clear, "{}", gone.cause.statement);
+}
+
+#[tokio::test]
+async fn what_the_graph_shows_of_a_healthy_workload_is_answered_from_the_graph() {
+    let api = FakeApi::new();
+    let mut spec = spec("shop:1.0");
+    spec["containers"][0]["env"] = json!([{"name": "DB_URL", "value": "http://db:5433"}]);
+    web(&api, &[spec.clone()], &running(&ago(100), true));
+    api.edit::<Deployment>("shop", "web", |web| web["spec"]["template"] = json!({"spec": spec}));
+    put::<Service>(&api, json!({"metadata": meta("db", None), "spec": {"ports": [{"port": 5432}]}}));
+    let (detector, _env) = detector(&api, Scope::All).await;
+    until(|| !detector.alerts().is_empty()).await;
+    let diagnosis = detector.analyze(&question("service_error")).await.diagnosis;
+    let path = "spec.template.spec.containers[0].env[0].value";
+    assert_eq!(diagnosis.cause.path.as_deref(), Some(path), "{}", diagnosis.cause.statement);
+    assert!(diagnosis.cause.statement.ends_with("did you mean 5432?"), "{}", diagnosis.cause.statement);
 }
 
 #[tokio::test]
