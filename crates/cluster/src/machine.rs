@@ -103,6 +103,17 @@ fn install(packages: &[&str]) -> anyhow::Result<()> {
     installed.with_context(|| format!("remedy: `apt-get update && apt-get install {}`", packages.join(" ")))
 }
 
+/// A program of a Debian package, which is installed if it is not there.
+///
+/// # Errors
+/// When it cannot be installed, with the line that mends it.
+pub fn package(package: &str, command: &str) -> anyhow::Result<PathBuf> {
+    if find(command).is_none() {
+        install(&[package])?;
+    }
+    find(command).with_context(|| format!("{command} is missing; remedy: `apt-get install {package}`"))
+}
+
 fn apt(packages: &[&str]) -> anyhow::Result<()> {
     let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
     args.extend(packages);

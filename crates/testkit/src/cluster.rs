@@ -45,6 +45,14 @@ fn skip(why: &str) {
     }
 }
 
+/// A program of a Debian package, which is installed if it is not there.
+///
+/// # Panics
+/// When it cannot be installed.
+pub fn program(package: &str, command: &str) -> std::path::PathBuf {
+    cluster::machine::package(package, command).unwrap_or_else(|error| panic!("no {command} for this test: {error:#}"))
+}
+
 /// A client with the administrator's rights.
 ///
 /// # Panics

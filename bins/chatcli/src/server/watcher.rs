@@ -1,7 +1,7 @@
 //! The detector as the gRPC service sees it, what is missing until it can be trusted, and what the server says of itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use api::shared::ObjectRef;
@@ -37,8 +37,9 @@ pub struct Watcher {
     looks: Looks,
     /// What Alertmanager has told, whatever is watched.
     reports: Reports,
-    /// Nobody ever speaks here: for those who listen although nothing is watched.
-    silence: broadcast::Sender<Transition>,
+    /// Nobody ever speaks here: for those who listen although nothing is watched. It ends when something is, so that
+    /// who came too early connects again.
+    silence: Mutex<broadcast::Sender<Transition>>,
     /// Whether anything is to be watched.
     active: bool,
     standby: AtomicBool,
@@ -56,7 +57,7 @@ impl Watcher {
             llm,
             looks: Looks::default(),
             reports: Reports::default(),
-            silence: broadcast::Sender::new(1),
+            silence: Mutex::new(broadcast::Sender::new(1)),
             active,
             standby: AtomicBool::new(standby),
             problems: RwLock::default(),
@@ -75,7 +76,10 @@ impl Watcher {
     /// Watches with another detector from now on. The streams of the one before end when it is dropped.
     pub fn replace(&self, detector: Detector, plan: &Plan) {
         let scope = in_words(&plan.scope);
-        *self.watched.write().unwrap_or_else(PoisonError::into_inner) = Some(Watched { detector, scope });
+        let mut watched = self.watched.write().unwrap_or_else(PoisonError::into_inner);
+        *watched = Some(Watched { detector, scope });
+        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = broadcast::Sender::new(1);
+        drop(watched);
         self.refresh();
     }
 
@@ -245,9 +249,11 @@ impl grpc::Eyes for Watcher {
     }
 
     fn watch(&self) -> (Vec<Alert>, broadcast::Receiver<Transition>) {
-        match self.watched() {
+        // Under the lock, so that nobody is left in a silence that has ended already.
+        let watched = self.watched.read().unwrap_or_else(PoisonError::into_inner);
+        match &*watched {
             Some(watched) => watched.detector.watch(),
-            None => (Vec::new(), self.silence.subscribe()),
+            None => (Vec::new(), self.silence.lock().unwrap_or_else(PoisonError::into_inner).subscribe()),
         }
     }
 
