@@ -5,7 +5,7 @@ use api::Anomaly;
 use api::Issue;
 use api::anomaly::AnomalyState;
 use api::remediation_plan::Verification;
-use api::shared::ResourceRef;
+use api::shared::{ResourceRef, Source};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
@@ -14,6 +14,9 @@ use super::preflight::text;
 
 /// Shortest time that a plan gets to help.
 const LEAST: SignedDuration = SignedDuration::from_mins(2);
+/// How much longer is waited for the end of an alert of Alertmanager when nothing else is wrong: its evaluation, and the
+/// five minutes of `group_interval`, twice.
+const TOLD_LATE: SignedDuration = SignedDuration::from_mins(15);
 /// What Kubernetes takes when a Deployment names no progress deadline.
 const DEFAULT_PROGRESS_SECONDS: i64 = 600;
 
@@ -22,6 +25,9 @@ const DEFAULT_PROGRESS_SECONDS: i64 = 600;
 pub struct Signals {
     /// Signals of the Issue that are there.
     pub firing: Vec<String>,
+    /// Signals of the Issue of which nothing was heard since the plan acted, from a source that tells late when something
+    /// is over: Alertmanager evaluates, groups and waits for minutes.
+    pub unheard: Vec<String>,
     /// Signals of the Issue that have cleared.
     pub cleared: usize,
     /// Signals about the same workload that came up since the plan acted, and are there.
@@ -31,7 +37,7 @@ pub struct Signals {
 impl Signals {
     /// Whether the Issue has signals with a state and none of them is there.
     pub fn all_clear(&self) -> bool {
-        self.firing.is_empty() && self.cleared > 0
+        self.firing.is_empty() && self.unheard.is_empty() && self.cleared > 0
     }
 }
 
@@ -58,6 +64,7 @@ pub fn signals<'a>(
         let state = status.and_then(|s| s.state).or(unwritten);
         if of_issue {
             match state {
+                Some(AnomalyState::Firing) if unheard(anomaly, since) => signals.unheard.push(describe(anomaly)),
                 Some(AnomalyState::Firing) => signals.firing.push(describe(anomaly)),
                 Some(AnomalyState::Resolved) => signals.cleared += 1,
                 None => {}
@@ -72,6 +79,12 @@ pub fn signals<'a>(
     signals.firing.sort();
     signals.new.sort();
     signals
+}
+
+/// Whether the last word of a source that is told late is older than what was done.
+fn unheard(anomaly: &Anomaly, since: Option<Timestamp>) -> bool {
+    let told = anomaly.status.as_ref().and_then(|status| status.last_seen.as_ref()).map(|at| at.0);
+    anomaly.spec.source == Source::Alertmanager && since.is_some_and(|since| told.is_none_or(|told| told <= since))
 }
 
 fn first_seen(anomaly: &Anomaly) -> Option<Timestamp> {
@@ -184,6 +197,8 @@ pub fn judge(
 ) -> Verdict {
     let mut pending = health.pending.clone();
     pending.extend(signals.firing.iter().map(|s| format!("signal is still there: {s}")));
+    let only_unheard = pending.is_empty() && signals.new.is_empty();
+    pending.extend(signals.unheard.iter().map(|s| format!("not heard to be over yet: {s}")));
     pending.extend(signals.new.iter().map(|s| format!("new signal: {s}")));
     let mut verification = current.clone();
     verification.pending.clone_from(&pending);
@@ -192,11 +207,14 @@ pub fn judge(
     }
     if !pending.is_empty() {
         verification.healthy_since = None;
-        if now >= current.deadline.0 {
+        // A change that may well have helped is not undone because a message is on its way.
+        let more = if only_unheard { TOLD_LATE } else { SignedDuration::ZERO };
+        let deadline = current.deadline.0.saturating_add(more).unwrap_or(current.deadline.0);
+        if now >= deadline {
             let why = format!("the fault was still there at the deadline: {}", pending.join("; "));
             return Verdict::Failed { verification, why };
         }
-        return Verdict::Watch { verification, next_check: current.deadline.0 };
+        return Verdict::Watch { verification, next_check: deadline };
     }
     // Status keeps whole seconds; what is compared must not differ from what is read back.
     let second = Timestamp::from_second(now.as_second()).unwrap_or(now);

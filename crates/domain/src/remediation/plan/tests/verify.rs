@@ -156,3 +156,30 @@ fn signals_are_those_of_the_issue_and_new_ones_of_the_workload() {
     foreign.metadata.namespace = Some("other".into());
     assert_eq!(signals(&issue, &web(), None, [&foreign]), Signals::default());
 }
+
+#[test]
+fn what_alertmanager_has_not_told_yet_undoes_no_change_that_helped() {
+    use AnomalyState::{Firing, Resolved};
+    let mut issue = issue();
+    issue.status = Some(
+        serde_json::from_value(json!({"maxRemediationAttempts": 3, "remediationAttempts": 0, "anomalies": ["a", "b"]}))
+            .unwrap(),
+    );
+    let reported = |told: i64| {
+        let mut reported = anomaly("a", Some(Firing), -100, &web());
+        reported.spec.source = api::shared::Source::Alertmanager;
+        reported.status.as_mut().unwrap().last_seen = Some(Time(at(told)));
+        reported
+    };
+    let own = anomaly("b", Some(Resolved), -100, &web());
+    let late = signals(&issue, &web(), Some(at(0)), [&reported(-30), &own]);
+    assert_eq!((late.firing.len(), late.unheard.len(), late.all_clear()), (0, 1, false));
+    let begun = begin(Some(&rolled_out()), STABLE, at(0));
+    let verdict = |signals: &Signals, second| judge(&begun, &Health::default(), signals, STABLE, at(second));
+    assert!(matches!(verdict(&late, 630), Verdict::Watch { next_check, .. } if next_check == at(630 + 900)));
+    assert!(matches!(verdict(&late, 630 + 900), Verdict::Failed { .. }));
+    // It has said since that the fault is still there.
+    let again = signals(&issue, &web(), Some(at(0)), [&reported(60), &own]);
+    assert_eq!((again.firing.len(), again.unheard.len()), (1, 0));
+    assert!(matches!(verdict(&again, 630), Verdict::Failed { .. }));
+}
