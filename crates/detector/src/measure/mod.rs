@@ -215,36 +215,36 @@ impl Eyes {
         }
         self.worker("detector-measured", env, begun.clone(), self.measures.work.clone(), Self::account_safely);
         let (eyes, mut ready, client_) = (self.clone(), begun.clone(), client.clone());
-        self.until_stopped("detector-load", env, async move {
+        Self::until_stopped("detector-load", env, async move {
             if ready.wait_for(|begun| *begun).await.is_err() {
                 return std::future::pending().await;
             }
             eyes.measures.lock().until = Some(Instant::now() + PATIENCE);
-            eyes.watch_load(client_).await
+            eyes.watch_load(client_).await;
         });
         if let Some(url) = measuring.prometheus {
             let read: HashSet<Key> = targets.iter().filter_map(|of| of.target.key()).collect();
             let (eyes, mut ready) = (self.clone(), begun.clone());
-            self.until_stopped("detector-prometheus", env, async move {
+            Self::until_stopped("detector-prometheus", env, async move {
                 if ready.wait_for(|begun| *begun).await.is_err() {
                     return std::future::pending().await;
                 }
-                eyes.watch_prometheus(&url, &read).await
+                eyes.watch_prometheus(&url, &read).await;
             });
         }
         if targets.is_empty() {
             return;
         }
         let (eyes, mut ready, reader) = (self.clone(), begun.clone(), Reader::new(client.clone()));
-        self.until_stopped("detector-metrics", env, async move {
+        Self::until_stopped("detector-metrics", env, async move {
             if ready.wait_for(|begun| *begun).await.is_err() {
                 return std::future::pending().await;
             }
-            eyes.watch_requests(&reader, &targets, measuring.interval).await
+            eyes.watch_requests(&reader, &targets, measuring.interval).await;
         });
     }
 
-    fn until_stopped(&self, name: &'static str, env: &Env, work: impl Future<Output = ()> + Send + 'static) {
+    fn until_stopped(name: &'static str, env: &Env, work: impl Future<Output = ()> + Send + 'static) {
         let token = env.supervisor.token().clone();
         env.supervisor.spawn(name, async move {
             token.run_until_cancelled(work).await.unwrap_or(());

@@ -246,7 +246,7 @@ async fn a_pod_that_does_not_answer_well_holds_up_no_other() {
         Application::start(&room.env).await,
         Application::start(&room.env).await,
     ];
-    garbage.answers("200 OK", &[0xff; 70_000]);
+    garbage.answers("200 OK", &vec![0xff; 70_000]);
     huge.answers("200 OK", &vec![b'a'; 5 << 20]);
     elsewhere.answers(&format!("302 Found\r\nlocation: http://127.0.0.1:{}/metrics", good.port), b"");
     missing.answers("404 Not Found", b"");
