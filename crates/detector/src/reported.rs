@@ -215,8 +215,8 @@ impl Eyes {
         root.or_else(|| Some(self.view(&key)?.root().clone())).unwrap_or_else(|| object.clone())
     }
 
-    /// The UID of something that is there; it may have none.
-    fn uid(&self, key: &Key) -> Option<Option<String>> {
+    /// The UID of something that is there.
+    fn uid(&self, key: &Key) -> Option<String> {
         let (namespace, name) = (key.place.namespace.as_str(), key.place.name.as_str());
         let caches = &self.caches;
         match key.kind {
@@ -247,13 +247,13 @@ impl Eyes {
 impl Objects for Eyes {
     fn workload(&self, kind: &str, namespace: &str, name: &str) -> Option<ObjectRef> {
         let around = &self.graphs.around;
-        let other = |uid: Option<Option<String>>, version: &str| {
+        let other = |uid: Option<String>, version: &str| {
             Some(ObjectRef {
                 api_version: Some(version.to_owned()),
                 kind: kind.to_owned(),
                 namespace: Some(namespace.to_owned()),
                 name: name.to_owned(),
-                uid: uid?,
+                uid: Some(uid?),
             })
         };
         match kind {
@@ -269,7 +269,7 @@ impl Objects for Eyes {
         let key = Key::new(kind.parse().ok()?, namespace, name);
         self.uid(&key)?;
         let workload = Self::workload(self, key)?;
-        Some(workload.reference(self.uid(&workload).flatten()))
+        Some(workload.reference(self.uid(&workload)))
     }
 
     fn node_of(&self, namespace: &str, pod: &str) -> Option<String> {
@@ -290,12 +290,12 @@ impl Objects for Eyes {
 
     fn behind(&self, namespace: &str, service: &str) -> Option<ObjectRef> {
         let key = self.behind_service(namespace, service)?;
-        Some(key.reference(self.uid(&key).flatten()))
+        Some(key.reference(self.uid(&key)))
     }
 }
 
-fn uid<K: Resource>(cache: &Many<K>, namespace: &str, name: &str) -> Option<Option<String>> {
-    cache.find(namespace, name).map(|found| found.meta().uid.clone())
+fn uid<K: Resource>(cache: &Many<K>, namespace: &str, name: &str) -> Option<String> {
+    cache.find(namespace, name).map(|found| found.meta().uid.clone().unwrap_or_default())
 }
 
 fn named(object: &ObjectRef) -> String {

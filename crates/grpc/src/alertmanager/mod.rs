@@ -190,7 +190,9 @@ impl<E: Eyes> Webhook<E> {
     async fn deliver(&self, payload: Payload) -> Response<Body> {
         let Payload { notices, refused, truncated } = payload;
         let mut report = Report { refused: refused.len(), truncated, ..Report::default() };
-        refused.into_iter().for_each(|why| report.because(why));
+        for why in refused {
+            report.because(why);
+        }
         if truncated > 0 {
             report.because(format!(
                 "Alertmanager has left {truncated} alerts out; remedy: raise max_alerts in webhook_configs"

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use ports::server_link::Alert;
 
 use super::accounts::{Accounts, GONE_AFTER, LinkId, Source, Word};
-use super::write::{new_anomaly, source_of};
+use super::write::{expires, new_anomaly, source_of};
 
 /// Longest identity that an Anomaly can have.
 const MAX_ID: usize = 253;
@@ -372,15 +372,6 @@ fn settle(state: &mut State, now: Timestamp) -> Vec<Key> {
         }
     }
     over
-}
-
-/// When an Anomaly of an alert that its source tells only once is over.
-fn expires(anomaly: &Anomaly) -> Option<Timestamp> {
-    let kept = SignedDuration::from_secs(anomaly.spec.kept_seconds?.max(1));
-    let stated = anomaly.status.as_ref().and_then(|status| status.last_seen.as_ref());
-    // Before its first state was written it was just made, whenever it began.
-    let seen = stated.or(anomaly.metadata.creation_timestamp.as_ref()).or(anomaly.spec.first_seen.as_ref())?;
-    seen.0.checked_add(kept).ok()
 }
 
 fn sighting(entry: &Entry) -> Sighting {

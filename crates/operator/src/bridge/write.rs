@@ -6,6 +6,7 @@ use api::anomaly::{Anomaly, AnomalySpec};
 use api::keys;
 use api::shared;
 use domain::incident::{Tracked, label};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kit::cache::Key;
 use kit::condition::cut;
@@ -80,6 +81,15 @@ const EVIDENCE: usize = 100;
 pub(super) fn source_of(anomaly: &Anomaly) -> Source {
     let label = |key| anomaly.labels().get(key).cloned();
     Source { name: label(keys::INSTANCE).unwrap_or_default(), namespace: label(keys::INSTANCE_NAMESPACE) }
+}
+
+/// When an Anomaly of an alert that its source tells only once is over.
+pub(super) fn expires(anomaly: &Anomaly) -> Option<Timestamp> {
+    let kept = SignedDuration::from_secs(anomaly.spec.kept_seconds?.max(1));
+    let stated = anomaly.status.as_ref().and_then(|status| status.last_seen.as_ref());
+    // Before its first state was written it was just made, whenever it began.
+    let seen = stated.or(anomaly.metadata.creation_timestamp.as_ref()).or(anomaly.spec.first_seen.as_ref())?;
+    seen.0.checked_add(kept).ok()
 }
 
 /// A text that the API server takes.

@@ -174,9 +174,8 @@ fn about_nodes(alert: &str) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).skip_while(|word| *word == "kube").take(2).collect();
     match words.as_slice() {
         // The runtime of that name is none of the cluster's nodes.
-        ["node" | "nodes", "js" | "app" | "pool"] => false,
+        [] | ["node" | "nodes", "js" | "app" | "pool"] => false,
         [first, ..] => matches!(*first, "node" | "nodes" | "kubelet" | "host"),
-        [] => false,
     }
 }
 

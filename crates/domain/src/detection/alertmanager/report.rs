@@ -55,7 +55,9 @@ impl Report {
             *mine = mine.saturating_add(more);
         }
         self.truncated = self.truncated.saturating_add(truncated);
-        reasons.into_iter().for_each(|why| self.because(why));
+        for why in reasons {
+            self.because(why);
+        }
         self.told.extend(told);
     }
 

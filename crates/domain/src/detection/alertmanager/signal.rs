@@ -20,19 +20,15 @@ pub struct Said {
 
 /// What an alert about an object says.
 pub fn said(notice: &Notice, object: &ObjectRef) -> Said {
-    let (signal, problem) = match notice.labels.get("signal") {
-        Some(given) => match serde_json::from_value(serde_json::Value::String(given.trim().to_owned())) {
-            Ok(signal) => (signal, None),
-            Err(_) => {
-                let given: String = given.chars().take(40).collect();
-                let why = format!(
-                    "label signal: \"{given}\" is no signal; remedy: use one of Anomaly.spec.signalType, such as error_rate, or leave it out"
-                );
-                (guess(notice, object), Some(why))
-            }
-        },
-        None => (guess(notice, object), None),
-    };
+    let given = notice.labels.get("signal").map(|given| given.trim());
+    let known = given.and_then(|given| serde_json::from_value(serde_json::Value::String(given.to_owned())).ok());
+    let problem = given.filter(|_| known.is_none()).map(|given| {
+        let given: String = given.chars().take(40).collect();
+        format!(
+            "label signal: \"{given}\" is no signal; remedy: use one of Anomaly.spec.signalType, such as error_rate, or leave it out"
+        )
+    });
+    let signal = known.unwrap_or_else(|| guess(notice, object));
     Said { signal, severity: severity(notice), problem }
 }
 
