@@ -38,14 +38,14 @@ impl Processes {
         std::fs::create_dir_all(folder)?;
         let mut processes = Self { folder: folder.to_owned(), running: Vec::new() };
         let server = |what: &[&str], grpc: u16, metrics: u16| {
-            let mut args = vec!["--kubeconfig".to_owned(), kubeconfig.clone()];
+            let mut args = vec!["server".to_owned(), "--kubeconfig".to_owned(), kubeconfig.clone()];
             args.extend(what.iter().map(|&arg| arg.to_owned()));
             args.extend(["--bind".to_owned(), loopback(grpc), "--metrics-bind".to_owned(), loopback(metrics)]);
             args
         };
         processes.add("server", chatcli, server_metrics, &server(&["--all-namespaces"], grpc, server_metrics))?;
         let mut operator: Vec<String> =
-            ["--kubeconfig", &kubeconfig, "--namespace", "chatcli-system"].map(str::to_owned).to_vec();
+            ["operator", "--kubeconfig", &kubeconfig, "--namespace", "chatcli-system"].map(str::to_owned).to_vec();
         operator.extend(["--server".to_owned(), format!("http://{}", loopback(grpc))]);
         if let Some(targets) = targets {
             let targets = targets.display().to_string();
@@ -63,7 +63,6 @@ impl Processes {
         let log = self.folder.join(format!("{name}.log"));
         let file = std::fs::File::create(&log)?;
         let child = Command::new(chatcli)
-            .arg(name)
             .args(args)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
