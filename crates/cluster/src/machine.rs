@@ -115,7 +115,7 @@ pub fn package(package: &str, command: &str) -> anyhow::Result<PathBuf> {
 }
 
 fn apt(packages: &[&str]) -> anyhow::Result<()> {
-    let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    let mut args = vec!["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"];
     args.extend(packages);
     run("apt-get", &args)
 }

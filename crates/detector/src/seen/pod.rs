@@ -140,22 +140,32 @@ fn slim_spec(spec: PodSpec) -> PodSpec {
     // The token volume has a name of its own in every pod; it comes last, so no index moves.
     volumes.retain(|volume| !volume.name.starts_with("kube-api-access-"));
     PodSpec {
+        active_deadline_seconds: spec.active_deadline_seconds,
         affinity: spec.affinity,
+        automount_service_account_token: spec.automount_service_account_token,
         containers: spec.containers.into_iter().map(slim_container).collect(),
+        dns_config: spec.dns_config,
+        dns_policy: spec.dns_policy,
+        host_aliases: spec.host_aliases,
         host_ipc: spec.host_ipc,
         host_network: spec.host_network,
         host_pid: spec.host_pid,
+        image_pull_secrets: spec.image_pull_secrets,
         init_containers: spec.init_containers.map(|list| list.into_iter().map(slim_container).collect()),
         node_selector: spec.node_selector,
+        os: spec.os,
         overhead: spec.overhead,
         priority: spec.priority,
         priority_class_name: spec.priority_class_name,
+        readiness_gates: spec.readiness_gates,
         runtime_class_name: spec.runtime_class_name,
         restart_policy: spec.restart_policy,
         scheduler_name: spec.scheduler_name,
         scheduling_gates: spec.scheduling_gates,
         security_context: spec.security_context,
         service_account_name: spec.service_account_name,
+        subdomain: spec.subdomain,
+        termination_grace_period_seconds: spec.termination_grace_period_seconds,
         tolerations: spec.tolerations,
         topology_spread_constraints: spec.topology_spread_constraints,
         volumes: (!volumes.is_empty()).then_some(volumes),
@@ -164,12 +174,13 @@ fn slim_spec(spec: PodSpec) -> PodSpec {
 }
 
 fn slim_container(container: Container) -> Container {
+    let mut mounts = container.volume_mounts.unwrap_or_default();
+    mounts.retain(|mount| !mount.name.starts_with("kube-api-access-"));
     Container {
-        lifecycle: None,
         resize_policy: None,
         termination_message_path: None,
         termination_message_policy: None,
-        volume_mounts: None,
+        volume_mounts: (!mounts.is_empty()).then_some(mounts),
         ..container
     }
 }

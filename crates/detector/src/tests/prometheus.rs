@@ -19,8 +19,8 @@ impl Drop for Running {
     }
 }
 
-/// Prometheus on a free port, reading an application every second; none where it is not installed.
-fn prometheus(application: u16) -> Option<(Running, String)> {
+/// Prometheus on a free port, reading an application every second.
+fn prometheus(application: u16) -> (Running, String) {
     let folder = std::env::temp_dir().join(format!("chatcli-prometheus-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -33,28 +33,22 @@ fn prometheus(application: u16) -> Option<(Running, String)> {
         ),
     )
     .unwrap();
-    let child = Command::new("prometheus")
+    let child = Command::new(testkit::cluster::program("prometheus", "prometheus"))
         .arg(format!("--config.file={}", config.display()))
         .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn();
-    match child {
-        Ok(child) => Some((Running(child, folder), format!("http://127.0.0.1:{port}"))),
-        Err(error) => {
-            let _ = std::fs::remove_dir_all(&folder);
-            println!("not tested: prometheus is not installed ({error})");
-            None
-        }
-    }
+        .spawn()
+        .unwrap();
+    (Running(child, folder), format!("http://127.0.0.1:{port}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_prometheus_has_read_becomes_alerts() {
     let room = Room::new();
     let application = Application::start(&room.env).await;
-    let Some((_running, url)) = prometheus(application.port) else { return };
+    let (_running, url) = prometheus(application.port);
     deployment(&room.api, "web");
     let detector = room.detector(Vec::new()).await;
     let mut sum = 10_000;
