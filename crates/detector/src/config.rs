@@ -171,7 +171,7 @@ impl WatchConfig {
             targets,
             log_lines: log_lines as u32,
             context_chars: context_chars as usize,
-            measuring: Measuring { targets: metrics, interval, prometheus: None },
+            measuring: Measuring { targets: metrics, interval, ..Measuring::default() },
             without_effect: Vec::new(),
         })
     }

@@ -110,7 +110,10 @@ mod tests {
         assert!(text("a\nb").unwrap_err().contains("remedy"));
         assert!(address("0.0.0.0:1").unwrap_err().contains("without a port"));
         let time = |text: &str| duration("X")(text).map(|given| given.0.map(|time| time.as_mins()));
-        assert_eq!((time(""), time("4h"), time("1d"), time("1h30m")), (Ok(None), Ok(Some(240)), Ok(Some(1440)), Ok(Some(90))));
+        assert_eq!(
+            (time(""), time("4h"), time("1d"), time("1h30m")),
+            (Ok(None), Ok(Some(240)), Ok(Some(1440)), Ok(Some(90)))
+        );
         for wrong in ["4", "h", "0s", "-4h", "30s", "60d", "soon"] {
             assert!(time(wrong).unwrap_err().contains("remedy"), "{wrong}");
         }

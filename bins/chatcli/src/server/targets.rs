@@ -173,7 +173,8 @@ impl Running {
             looks: watcher.looks().clone(),
             reports: watcher.reports().clone(),
             secrets,
-            measuring: Measuring { prometheus: plan.prometheus.clone(), ..plan.measuring.clone() },
+            // Whoever gives a kubeconfig runs outside the cluster.
+            measuring: Measuring { prometheus: plan.prometheus.clone(), outside: secrets, ..plan.measuring.clone() },
             ..Settings::new(plan.scope.clone())
         };
         let detector = Detector::start(client.clone(), settings, &env);

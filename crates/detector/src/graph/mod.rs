@@ -23,8 +23,8 @@ use crate::caches::Caches;
 use crate::history::Histories;
 
 pub(crate) use caches::Around;
-pub(crate) use rooms::taken;
 use rooms::Turns;
+pub(crate) use rooms::taken;
 
 /// Stands for all namespaces in the queue.
 pub(crate) const EVERYWHERE: &str = "";

@@ -55,11 +55,14 @@ pub struct Measuring {
     pub interval: Duration,
     /// Where Prometheus is, which is asked about workloads whose pods are not read.
     pub prometheus: Option<String>,
+    /// Whether this process runs outside the cluster. There the address of a pod may be that of another machine, so pods
+    /// are asked through the API server alone.
+    pub outside: bool,
 }
 
 impl Default for Measuring {
     fn default() -> Self {
-        Self { targets: Vec::new(), interval: Duration::from_secs(30), prometheus: None }
+        Self { targets: Vec::new(), interval: Duration::from_secs(30), prometheus: None, outside: false }
     }
 }
 
@@ -235,7 +238,8 @@ impl Eyes {
         if targets.is_empty() {
             return;
         }
-        let (eyes, mut ready, reader) = (self.clone(), begun.clone(), Reader::new(client.clone()));
+        let reader = Reader::new(client.clone()).outside(measuring.outside);
+        let (eyes, mut ready) = (self.clone(), begun.clone());
         Self::until_stopped("detector-metrics", env, async move {
             if ready.wait_for(|begun| *begun).await.is_err() {
                 return std::future::pending().await;

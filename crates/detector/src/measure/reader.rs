@@ -60,12 +60,19 @@ pub(crate) struct Reader {
     http: Result<reqwest::Client, String>,
     client: Client,
     permits: Semaphore,
+    /// The addresses of pods mean nothing here.
+    outside: bool,
     state: Mutex<State>,
 }
 
 impl Reader {
     pub(crate) fn new(client: Client) -> Self {
-        Self { http: http(), client, permits: Semaphore::new(AT_ONCE), state: Mutex::default() }
+        Self { http: http(), client, permits: Semaphore::new(AT_ONCE), outside: false, state: Mutex::default() }
+    }
+
+    /// From outside the cluster pods are asked through the API server alone: their addresses may be those of others there.
+    pub(crate) fn outside(self, outside: bool) -> Self {
+        Self { outside, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -111,7 +118,9 @@ impl Reader {
     async fn ask(&self, door: &Door) -> Result<Vec<u8>, String> {
         let _permit = self.permits.acquire().await.map_err(|error| error.to_string())?;
         let around = self.lock().around.is_some_and(|until| until > Instant::now());
-        let direct = if around {
+        let direct = if self.outside {
+            Err(Way::Closed("it is asked from outside the cluster".to_owned(), true))
+        } else if around {
             Err(Way::Closed("its address was not reached before".to_owned(), true))
         } else {
             self.direct(door).await

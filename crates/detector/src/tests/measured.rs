@@ -173,7 +173,7 @@ impl Room {
     }
 
     pub(super) async fn detector(&self, targets: Vec<Metrics>) -> Detector {
-        let measuring = Measuring { targets, interval: Duration::from_millis(20), prometheus: None };
+        let measuring = Measuring { targets, interval: Duration::from_millis(20), ..Measuring::default() };
         let settings = Settings { measuring, ..Settings::new(Scope::All) };
         let detector = Detector::start(self.api.client(), settings, &self.env);
         until(|| {
@@ -291,6 +291,10 @@ async fn a_pod_that_does_not_answer_well_holds_up_no_other() {
     room.api.fail("get", "/proxy", 403, 1);
     let refused = reader.probe("shop", "other", 1).await.unwrap_err();
     assert!(refused.contains("grant it get on pods/proxy"), "{refused}");
+    // From outside the cluster nobody's address is tried, also where something answers there.
+    let outside = crate::measure::Reader::new(room.api.client()).outside(true);
+    let why = outside.probe("shop", "web", good.port).await.unwrap_err();
+    assert!(why.contains("from outside the cluster"), "{why}");
     drop(silent);
 }
 

@@ -3,12 +3,12 @@
 
 mod alerts;
 mod answers;
-mod measured;
-mod prometheus;
 mod hostile;
 mod joined;
 mod kinds;
+mod measured;
 mod placing;
+mod prometheus;
 mod quiet;
 mod real;
 mod reported;

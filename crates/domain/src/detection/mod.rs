@@ -23,9 +23,9 @@ mod view;
 mod workload;
 
 pub use book::{Alert, AlertBook, Transition};
-pub(crate) use unfit::reason as refused_by_node;
 pub use node::{evaluate_node, ready as node_ready};
 pub use probe::{budget, killed_by_probe, same_port, time_to_ready};
+pub(crate) use unfit::reason as refused_by_node;
 pub use view::{EventNote, JobState, PodView, Revision, WorkloadView, anchor, event_time};
 
 use api::shared::{ObjectRef, Severity, SignalType};

@@ -23,7 +23,8 @@ use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
-    ContainerStatus, LimitRange, Namespace, PersistentVolume, PersistentVolumeClaim, PodSpec, PodStatus, ResourceQuota, Service,
+    ContainerStatus, LimitRange, Namespace, PersistentVolume, PersistentVolumeClaim, PodSpec, PodStatus, ResourceQuota,
+    Service,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};

@@ -138,7 +138,10 @@ pub(super) fn of(class: CauseClass) -> (&'static str, &'static [&'static str]) {
         ),
         CauseClass::DeliveryFailed => (
             "A release or a sync of a tool that brings objects into the cluster failed.",
-            &["Render and validate manifests in the pipeline, with a server-side dry run.", "Alert on syncs that fail."],
+            &[
+                "Render and validate manifests in the pipeline, with a server-side dry run.",
+                "Alert on syncs that fail.",
+            ],
         ),
         CauseClass::Unknown => (
             "The cause could not be proven from what the cluster shows.",

@@ -302,7 +302,9 @@ fn without_effect(view: View<'_>) -> Vec<String> {
         !port && (t.metrics_path.is_some() || !t.metrics_filter.is_empty())
     };
     if spec.watcher.as_ref().is_some_and(|watcher| watcher.targets.iter().any(idle)) {
-        notes.push("spec.watcher.targets[].metricsPath, metricsFilter: they are not used without metricsPort".to_owned());
+        notes.push(
+            "spec.watcher.targets[].metricsPath, metricsFilter: they are not used without metricsPort".to_owned(),
+        );
     }
     if let Some(bind) = view.security().and_then(|security| security.bind_address.as_deref())
         && (bind == "localhost" || bind == "::1" || bind.starts_with("127."))

@@ -146,7 +146,11 @@ fn a_liveness_probe_that_fails_without_a_restart() {
 #[test]
 fn a_liveness_probe_whose_every_failure_is_an_event_of_its_own() {
     // The runtime names the process that it could not start, so no two messages are alike.
-    let text = |n: i64| format!("Liveness probe errored: failed to start exec \"e{n}\": exec: \"check\": executable file not found in $PATH");
+    let text = |n: i64| {
+        format!(
+            "Liveness probe errored: failed to start exec \"e{n}\": exec: \"check\": executable file not found in $PATH"
+        )
+    };
     let failing = |events: i64| {
         view([(0..events).fold(pod("p", "r2"), |pod, n| pod.event("Unhealthy", &text(n), 1, 10 + n, 90 + n))])
     };
@@ -156,7 +160,8 @@ fn a_liveness_probe_whose_every_failure_is_an_event_of_its_own() {
 
 #[test]
 fn what_is_killed_over_its_probe_is_restarted_and_does_not_crash() {
-    let probe = serde_json::json!({"httpGet": {"path": "/alive", "port": 8080}, "periodSeconds": 5, "failureThreshold": 2});
+    let probe =
+        serde_json::json!({"httpGet": {"path": "/alive", "port": 8080}, "periodSeconds": 5, "failureThreshold": 2});
     let killed = |events: &str| {
         pod("p", "r2")
             .spec(with(container(), "/livenessProbe", probe.clone()))
