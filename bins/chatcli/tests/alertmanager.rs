@@ -147,9 +147,10 @@ async fn what_alertmanager_sends_is_told_as_an_alert_of_the_workload_until_it_is
     let client = testkit::cluster::client(cluster).await;
     let space = testkit::cluster::Namespace::new(cluster, "alertmanager");
     let namespace = space.name.as_str();
+    let node = testkit::cluster::PaperNode::new(cluster, &space);
     let web: Deployment = serde_json::from_value(json!({
         "metadata": {"name": "web"},
-        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"nodeName": "no-kubelet", "containers": [{"name": "app", "image": "registry.invalid/web:1"}]}}},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"nodeName": node.name, "containers": [{"name": "app", "image": "registry.invalid/web:1"}]}}},
     }))
     .unwrap();
     let web =

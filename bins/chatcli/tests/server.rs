@@ -145,10 +145,10 @@ fn takes_over(event: &AlertEvent) -> bool {
 }
 
 /// A Deployment whose pod cannot pull its image.
-async fn broken(client: &Client, namespace: &str, name: &str) {
+async fn broken(client: &Client, namespace: &str, node: &str, name: &str) {
     let deployment: Deployment = serde_json::from_value(json!({
         "metadata": {"name": name},
-        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": {"metadata": {"labels": {"app": name}}, "spec": {"nodeName": "no-kubelet", "containers": [{"name": "app", "image": "registry.invalid/web:9.9"}]}}},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": {"metadata": {"labels": {"app": name}}, "spec": {"nodeName": node, "containers": [{"name": "app", "image": "registry.invalid/web:9.9"}]}}},
     }))
     .unwrap();
     Api::<Deployment>::namespaced(client.clone(), namespace).create(&PostParams::default(), &deployment).await.unwrap();
@@ -169,8 +169,9 @@ async fn a_replica_is_killed_the_certificate_and_the_token_change_and_no_alert_i
     let client = testkit::cluster::client(cluster).await;
     let space = testkit::cluster::Namespace::new(cluster, "server");
     let namespace = space.name.as_str();
-    broken(&client, namespace, "web").await;
-    broken(&client, namespace, "other").await;
+    let node = testkit::cluster::PaperNode::new(cluster, &space);
+    broken(&client, namespace, &node.name, "web").await;
+    broken(&client, namespace, &node.name, "other").await;
 
     let folder = Folder::new();
     let trusted = folder.certificate();

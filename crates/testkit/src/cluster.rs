@@ -101,6 +101,40 @@ impl<'a> Namespace<'a> {
     }
 }
 
+/// A node without a machine, deleted when the test ends: pods that name a node which does not exist are collected after
+/// 40 s, and a test on a busy machine may take longer.
+pub struct PaperNode<'a> {
+    cluster: &'a Cluster,
+    /// Its name.
+    pub name: String,
+}
+
+impl<'a> PaperNode<'a> {
+    /// Makes a node; its name is that of a namespace of the same test.
+    ///
+    /// # Panics
+    /// When the API server refuses.
+    pub fn new(cluster: &'a Cluster, of: &Namespace<'_>) -> Self {
+        let name = format!("paper-{}", of.name);
+        let file = std::env::temp_dir().join(format!("{name}.json"));
+        // Nobody but the test's own pods may land on it.
+        let node = format!(
+            r#"{{"apiVersion": "v1", "kind": "Node", "metadata": {{"name": "{name}"}}, "spec": {{"unschedulable": true}}}}"#
+        );
+        std::fs::write(&file, node).expect("a file");
+        let made = cluster.run_kubectl(&["create", "-f", &file.display().to_string()]);
+        let _ = std::fs::remove_file(&file);
+        made.expect("node");
+        Self { cluster, name }
+    }
+}
+
+impl Drop for PaperNode<'_> {
+    fn drop(&mut self) {
+        let _ = self.cluster.run_kubectl(&["delete", "node", &self.name, "--wait=false"]);
+    }
+}
+
 fn run(command: &mut Command) -> String {
     command
         .output()

@@ -172,7 +172,11 @@ fn compare(step: &Proof, path: &str, object: &Value) -> Checked {
     let mut found = resolve(object, path);
     // Of a whole `data` a proof shows the names of the keys.
     let keys: Option<Value> = match found.as_slice() {
-        [Value::Object(map)] if path == "data" => Some(map.keys().cloned().map(Value::String).collect()),
+        [Value::Object(map)] if path == "data" => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            Some(keys.into_iter().cloned().map(Value::String).collect())
+        }
         _ => None,
     };
     if let Some(keys) = &keys {

@@ -119,7 +119,10 @@ fn show(found: &[&Value]) -> String {
     let one = |value: &&Value| match value {
         Value::Object(map) if map.values().all(|value| scalar(value).is_some_and(|text| text.len() < 64)) => {
             let pairs = map.iter().map(|(key, value)| format!("{key}={}", scalar(value).unwrap_or_default()));
-            pairs.collect::<Vec<_>>().join(", ")
+            // In which order a map keeps its keys depends on how it was built.
+            let mut pairs: Vec<String> = pairs.collect();
+            pairs.sort();
+            pairs.join(", ")
         }
         Value::Array(items) if items.iter().all(|item| scalar(item).is_some()) => {
             items.iter().filter_map(scalar).collect::<Vec<_>>().join(", ")

@@ -231,7 +231,7 @@ async fn every_wrong_thing_is_named_with_its_remedy_and_the_other_instances_go_o
         let reason = match condition {
             "SecretsReady" => "AllThere",
             "TLSReady" => "CertificateValid",
-            _ => "FieldsWithoutEffect",
+            _ => "Accepted",
         };
         world.condition("good", condition, "True", reason).await;
     }
