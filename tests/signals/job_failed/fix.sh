@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# The Job is made anew with its input
+# Another Job has its input, and the failed one is removed
 set -euo pipefail
 k() { kubectl -n "${NS}" "$@"; }
 
-k delete job import
 k apply -f - <<'YAML'
 apiVersion: batch/v1
 kind: Job
 metadata:
-  name: import
+  name: import-again
   namespace: ${NS}
 spec:
   backoffLimit: 0
@@ -22,3 +21,5 @@ spec:
         imagePullPolicy: IfNotPresent
         command: [sh, -c, 'echo "import: 1 of 1"']
 YAML
+k wait --for=condition=Complete job/import-again --timeout=60s
+k delete job import --wait=false

@@ -3,4 +3,4 @@
 set -euo pipefail
 k() { kubectl -n "${NS}" "$@"; }
 
-k exec deployment/thumbs -- dd if=/dev/zero of=/cache/fill bs=1M count=59
+k exec deployment/thumbs -- sh -c "dd if=/dev/zero of=/cache/fill bs=1M count=116 && touch /tmp/grow"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The cache is emptied
+# The cache is emptied, and stays so
 set -euo pipefail
 k() { kubectl -n "${NS}" "$@"; }
 
-k exec deployment/thumbs -- rm -f /cache/fill
+k exec deployment/thumbs -- rm -f /tmp/grow /cache/fill
