@@ -39,10 +39,11 @@ impl Eyes {
         self.hear(&caches.events, |eyes, event, gone| {
             let Some(note) = &event.facts else { return };
             eyes.index_mut().event(event.name(), note, gone);
-            if let Some(key) = eyes.of_object(&note.object).filter(|_| !gone) {
-                eyes.add(key);
-            } else if note.object.kind == "PersistentVolumeClaim" {
+            // What is said of these is read with what is around them.
+            if matches!(note.object.kind.as_str(), "PersistentVolumeClaim" | "CronJob") {
                 eyes.graphs.changed(event.namespace());
+            } else if let Some(key) = eyes.of_object(&note.object).filter(|_| !gone) {
+                eyes.add(key);
             }
         });
         self.hear(&caches.config_maps, |eyes, map, gone| {

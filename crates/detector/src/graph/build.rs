@@ -188,16 +188,22 @@ fn cron_job_of(caches: &Caches, pod: &Seen<Pod>) -> Option<String> {
     Some(controller(&job.facts.metadata)?.name.clone())
 }
 
-/// What is said of claims, where one waits.
+/// What is said of claims, where one waits, and of CronJobs, where there are any.
 fn notes(caches: &Caches, around: &Around, namespace: &str) -> Vec<Arc<EventNote>> {
     let waits = |claim: &Arc<Seen<PersistentVolumeClaim>>| {
         claim.facts.status.as_ref().and_then(|status| status.phase.as_deref()) != Some("Bound")
     };
-    if !around.claims.in_namespace(namespace).iter().any(waits) {
+    let claims = around.claims.in_namespace(namespace).iter().any(waits);
+    let schedules = !around.cron_jobs.in_namespace(namespace).is_empty();
+    if !claims && !schedules {
         return Vec::new();
     }
     let events = caches.events.in_namespace(namespace);
-    let about = |note: &Arc<EventNote>| note.object.kind == "PersistentVolumeClaim";
+    let about = |note: &Arc<EventNote>| match note.object.kind.as_str() {
+        "PersistentVolumeClaim" => claims,
+        "CronJob" => schedules,
+        _ => false,
+    };
     events.iter().filter_map(|event| event.facts.clone()).filter(about).collect()
 }
 

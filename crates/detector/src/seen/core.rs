@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, NodeStatus};
 use super::{Digest, Seen, packed, slim};
 
 /// Kinds whose events a rule reads.
-const SPOKEN_OF: [&str; 7] =
-    ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "PersistentVolumeClaim"];
+const SPOKEN_OF: [&str; 8] =
+    ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim"];
 /// Characters of an event's message that are kept.
 const MESSAGE: usize = 1024;
 /// Bytes of a ConfigMap above which its data is not kept.

@@ -67,7 +67,7 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
 }
 
 /// `key=amount,…` of a part of a quota's message, up to the next part.
-fn amounts<'a>(text: &'a str, part: &str) -> Vec<(&'a str, &'a str)> {
+pub(crate) fn amounts<'a>(text: &'a str, part: &str) -> Vec<(&'a str, &'a str)> {
     let Some((_, rest)) = text.split_once(part) else { return Vec::new() };
     let end = rest.find(", ").unwrap_or(rest.len());
     rest.get(..end).unwrap_or(rest).split(',').filter_map(|pair| pair.trim().split_once('=')).collect()

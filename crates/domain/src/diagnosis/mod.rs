@@ -10,6 +10,7 @@ mod diff;
 mod evidence;
 mod exit;
 mod follows;
+mod hidden;
 mod image;
 mod link;
 mod log;
@@ -38,6 +39,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::detection::{Observation, Rule, Symptom, WorkloadView};
 use crate::graph::{Finding, Grant};
 
+pub(crate) use admission::amounts;
 pub use diff::{Change, changes};
 pub(crate) use follows::DOWN;
 pub use follows::{SharedMap, follows, missing_object, rolled, shared_change, silent_webhook};

@@ -8,7 +8,7 @@ use super::log::{self, Family};
 use crate::graph::nearest;
 
 /// Commands that images commonly have, for one that is nearly right.
-const COMMANDS: [&str; 76] = [
+pub(super) const COMMANDS: [&str; 76] = [
     "ash",
     "awk",
     "base64",
@@ -199,7 +199,7 @@ fn mount(place: &Place<'_>, message: &str) -> Option<Link> {
 
 /// A command that is not in the image: where it stands in the spec, and what may have been meant.
 pub(super) fn command_missing(place: &Place<'_>, name: &str) -> Option<Link> {
-    if let Some(link) = hidden(place, name) {
+    if let Some(link) = super::hidden::link(place, name) {
         return Some(link);
     }
     let (path, what, sure) = position(place, name)?;
@@ -212,27 +212,6 @@ pub(super) fn command_missing(place: &Place<'_>, name: &str) -> Option<Link> {
     let meant = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     let clause = format!("{what} {name}, an executable that does not exist in its image{meant}");
     Some(place.link(CauseClass::BadConfiguration, path, Some(name), clause, sure))
-}
-
-/// A program whose folder a volume is mounted over: what the image has there cannot be seen.
-fn hidden(place: &Place<'_>, name: &str) -> Option<Link> {
-    let (index, mount) = place.mount(name).filter(|_| name.starts_with('/'))?;
-    let (_, volume) = place.volume(&mount.name)?;
-    // A program that a key of a ConfigMap brings, or that an init container puts there, is not of the image.
-    let filled = place.spec.init_containers.iter().flatten().any(|init| {
-        init.volume_mounts.iter().flatten().any(|other| other.name == mount.name && other.read_only != Some(true))
-    });
-    let brought = volume.config_map.is_some() || volume.secret.is_some() || volume.projected.is_some();
-    // A single file is mounted beside what the image has.
-    if filled || brought || mount.sub_path.is_some() {
-        return None;
-    }
-    let clause = format!(
-        "it starts {name}, which does not exist: volume {} is mounted at {} and hides what the image has there",
-        mount.name, mount.mount_path
-    );
-    let path = format!("{}.volumeMounts[{index}].mountPath", place.path);
-    Some(place.link(CauseClass::BadConfiguration, path, Some(&mount.mount_path), clause, 0.9))
 }
 
 fn not_executable(place: &Place<'_>, name: &str) -> Option<Link> {

@@ -166,8 +166,8 @@ impl Graph {
             }
             "Event" => {
                 let about = object.pointer("/involvedObject/kind").and_then(Value::as_str);
-                let claim = about == Some("PersistentVolumeClaim");
-                self.notes.extend(EventNote::of(&read(object)?).filter(|_| claim).map(Arc::new));
+                let read_of = matches!(about, Some("PersistentVolumeClaim" | "CronJob"));
+                self.notes.extend(EventNote::of(&read(object)?).filter(|_| read_of).map(Arc::new));
             }
             "PersistentVolumeClaim" => self.claims.push(Arc::new(read(object)?)),
             "HorizontalPodAutoscaler" => self.autoscalers.push(Arc::new(read(object)?)),

@@ -112,7 +112,7 @@ pub struct Graph {
     pub jobs: Vec<Arc<Job>>,
     /// CronJobs.
     pub cron_jobs: Vec<Arc<CronJob>>,
-    /// Warning events about PersistentVolumeClaims.
+    /// Warning events about PersistentVolumeClaims and CronJobs.
     pub notes: Vec<Arc<EventNote>>,
     /// Workloads and accounts that are being deleted: since when, and what keeps them.
     pub leaving: Vec<(ObjectRef, Timestamp, Vec<String>)>,

@@ -1,10 +1,11 @@
-//! From what a log line tells to the field of the spec that it is about: `network` for connections, `files` for paths,
-//! `settings` for variables, values and flags, `rights` for what the API server refuses, `system` for ports
-//! and memory.
+//! From what a log line tells to the field of the spec that it is about: `network` for connections, `loopback` for those
+//! within the pod, `files` for paths, `settings` for variables, values and flags, `rights` for what the API server refuses,
+//! `system` for ports and memory.
 //!
 //! A link says what is wrong in half a sentence; who shows it, and how, is said by whoever asks.
 
 mod files;
+mod loopback;
 mod network;
 mod rights;
 mod settings;

@@ -17,6 +17,11 @@ pub(super) fn link(place: &Place<'_>, family: Family, told: &Told) -> Option<Lin
     if family == Family::Unauthorized {
         return credentials(place, told);
     }
+    if family == Family::Refused
+        && let Some(link) = super::loopback::link(place, told)
+    {
+        return Some(link);
+    }
     let setting = setting(place, told)?;
     let what = &setting.what;
     let target = target(told).unwrap_or_else(|| setting.value.chars().take(80).collect());

@@ -3,8 +3,10 @@
 mod crash;
 mod faults;
 mod field;
+mod hidden;
 mod job;
 mod kills;
+mod loopback;
 mod measured;
 mod odd;
 mod placing;

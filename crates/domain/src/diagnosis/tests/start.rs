@@ -10,7 +10,7 @@ fn refused(container: Value, message: &str) -> Evidence {
     evidence(revisions(container.clone(), container, [p]), 5)
 }
 
-const RUNC: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
+pub(super) const RUNC: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
 
 #[test]
 fn commands() {
@@ -184,37 +184,6 @@ fn a_secret_for_pulling_that_the_account_has() {
     let found = at_second(&evidence(revisions(container(), container(), [p]), 40), 40);
     assert_eq!((found.cause.object.kind.as_str(), found.cause.object.name.as_str()), ("ServiceAccount", "default"));
     assert_eq!(found.cause.path.as_deref(), Some("imagePullSecrets"));
-}
-
-#[test]
-fn a_program_that_a_volume_hides() {
-    let hidden = with(
-        with(container(), "/command", json!(["/app/server"])),
-        "/volumeMounts",
-        json!([{"name": "cache", "mountPath": "/app"}]),
-    );
-    let message = format!("{RUNC}exec: \"/app/server\": stat /app/server: no such file or directory: unknown");
-    let p = |volume: Value| {
-        pod("p", "r2")
-            .spec(hidden.clone())
-            .set("/spec/volumes", json!([volume]))
-            .ended(1, 1, 128, "StartError")
-            .set("/status/containerStatuses/0/state/terminated/message", json!(message))
-    };
-    let of = |volume: Value| {
-        let v = WorkloadView { revisions: vec![], ..view([p(volume)]) };
-        at_second(&evidence(v, 5), 5).cause
-    };
-    let cause = of(json!({"name": "cache", "emptyDir": {}}));
-    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].volumeMounts[0].mountPath"));
-    assert!(
-        cause.statement.contains("volume cache is mounted at /app and hides what the image has there"),
-        "{}",
-        cause.statement
-    );
-    // A ConfigMap may bring the program itself; then it is the name that is wrong.
-    let cause = of(json!({"name": "cache", "configMap": {"name": "scripts"}}));
-    assert_eq!(cause.path.as_deref(), Some("spec.template.spec.containers[0].command[0]"));
 }
 
 #[test]

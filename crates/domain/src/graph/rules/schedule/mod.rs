@@ -2,6 +2,7 @@
 
 mod cron;
 mod helper;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -74,7 +75,9 @@ pub(super) fn schedules(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
             continue;
         }
         let own = jobs.get(name(&cron.metadata)).map(Vec::as_slice).unwrap_or_default();
-        out.extend(missed(graph, cron, &schedule, own, now).or_else(|| replaced(graph, cron, &schedule, own, now)));
+        // Who says why it does not run says more than the time that it missed.
+        let found = refused::refused(graph, cron, own, now).or_else(|| missed(graph, cron, &schedule, own, now));
+        out.extend(found.or_else(|| replaced(graph, cron, &schedule, own, now)));
     }
 }
 
@@ -90,6 +93,9 @@ pub(super) fn turns(graph: &Graph, at: &mut dyn FnMut(Timestamp)) {
             schedule.next(first)
         });
         second.and_then(|second| second.checked_add(LATE).ok()).into_iter().for_each(&mut *at);
+    }
+    for note in graph.notes.iter().filter(|note| note.object.kind == "CronJob") {
+        note.last.checked_add(refused::TRIES).into_iter().for_each(&mut *at);
     }
     for when in graph.jobs.iter().filter_map(|job| condition(job, "Failed")).filter_map(self::at) {
         when.checked_add(HISTORY).into_iter().for_each(&mut *at);
