@@ -73,7 +73,7 @@ pub(crate) struct Eyes {
     /// When time alone may end a report.
     pub(crate) expiry: Work<()>,
     hosts: Mutex<Hosts>,
-    index: RwLock<Index>,
+    pub(crate) index: RwLock<Index>,
     work: Work<Key>,
     book: Mutex<Book>,
     first: Mutex<First>,

@@ -1,6 +1,7 @@
 //! The looks at namespaces, as part of the eyes.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::PoisonError;
 
 use api::shared::{CauseClass, ObjectRef, ResourceRef};
 use domain::detection::Transition;
@@ -50,7 +51,8 @@ impl Eyes {
     pub(crate) fn graph(&self, namespace: &str) -> Graph {
         let troubled = self.troubled(namespace);
         let is = |object: &ObjectRef| troubled.contains(&(object.kind.clone(), object.name.clone()));
-        self.graphs.graph((&self.caches, &self.histories), namespace, is)
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        self.graphs.graph((&self.caches, &self.histories, &index), namespace, is, self.clock.now())
     }
 
     /// Everything that is wrong in a namespace now, told or not.

@@ -3,6 +3,7 @@
 //! What lives here: the caches of what surrounds workloads, the graph that is built from them, and the timing. What does
 //! not: what is wrong in a graph (`domain::graph::rules`), and the book of alerts (`eyes`).
 
+mod before;
 mod build;
 mod caches;
 mod looks;
@@ -21,6 +22,7 @@ use kit::work::Work;
 
 use crate::caches::Caches;
 use crate::history::Histories;
+use crate::index::Index;
 
 pub(crate) use caches::Around;
 use rooms::Turns;
@@ -211,12 +213,15 @@ impl Graphs {
     /// The graph of a namespace.
     pub(crate) fn graph(
         &self,
-        (caches, histories): (&Caches, &Histories),
+        (caches, histories, index): (&Caches, &Histories, &Index),
         namespace: &str,
         troubled: impl Fn(&ObjectRef) -> bool,
+        now: Timestamp,
     ) -> Graph {
         let cluster = self.cluster(caches);
-        build::build((caches, &self.around, histories), cluster, namespace, troubled)
+        let mut graph = build::build((caches, &self.around, histories), cluster, namespace, troubled);
+        before::tell(caches, index, namespace, &mut graph.workloads, now);
+        graph
     }
 
     /// Judges what is wrong in a namespace now: what must still stand a while, what is told, what is over.

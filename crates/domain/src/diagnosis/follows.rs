@@ -8,7 +8,8 @@
 use api::shared::{CauseClass, ObjectRef};
 use jiff::{SignedDuration, Timestamp};
 
-use super::suspects::{possible, spoken};
+use super::log::{Family, told};
+use super::suspects::{possible, spoken, turned};
 use super::{changes, image, reference};
 use crate::detection::{Rule, Symptom, WorkloadView};
 use crate::graph::{Finding, same};
@@ -44,7 +45,12 @@ pub fn follows(
         |finding: &Finding| !same(&finding.cause.object, workload) && !same(&finding.cause.object, &symptom.root);
     let heard = |finding: &Finding| match finding.cause.class {
         CauseClass::MissingReference => lacks(symptom, &finding.cause.object),
-        _ => spoken(finding, symptom, workload) || shared(symptom, finding) || (!rolled && needs(symptom, finding)),
+        _ => {
+            spoken(finding, symptom, workload)
+                || shared(symptom, finding)
+                || (!rolled && needs(symptom, finding))
+                || (!rolled && refused(symptom, finding))
+        }
     };
     let mut named = fitting().map(|(finding, _)| *finding).filter(|finding| other(finding) && heard(finding));
     let first = named.next()?;
@@ -122,6 +128,17 @@ fn needs(symptom: &Symptom, finding: &Finding) -> bool {
     stops && down && finding.cause.class == CauseClass::DependencyUnavailable
 }
 
+/// Whether a process is refused since what it needs was changed.
+fn refused(symptom: &Symptom, finding: &Finding) -> bool {
+    use Rule::{CrashLoop, LivenessFailing, NotReady, ReadinessFailing};
+    let stops = matches!(symptom.rule, CrashLoop | NotReady | ReadinessFailing | LivenessFailing);
+    let Some(changed) = turned(finding).filter(|_| stops) else { return false };
+    let last = symptom.evidence.iter().filter_map(|seen| seen.time).chain([symptom.since]).max();
+    let seen = symptom.evidence.iter().map(|seen| seen.detail.as_str()).chain([symptom.value.as_str()]);
+    let says = |text: &str| told(text).and_then(|told| told.family) == Some(Family::Refused);
+    last.is_some_and(|last| last.duration_since(changed) >= -SLACK) && seen.into_iter().any(says)
+}
+
 /// A fault of something that several workloads share, whose kind the message tells and whose name it does not.
 fn shared(symptom: &Symptom, finding: &Finding) -> bool {
     let says = |text: &str| symptom.value.contains(text);
@@ -188,6 +205,7 @@ pub fn shared_change(symptom: &Symptom, view: &WorkloadView, maps: &[SharedMap])
 #[cfg(test)]
 mod tests {
     use api::shared::{RootCause, Severity};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
     use crate::detection::fixtures::{at, container, pod, revision, view, with};
@@ -350,5 +368,33 @@ mod tests {
         let other = with(container(), "/image", serde_json::json!("registry.example/web:3"));
         let rolled = WorkloadView { revisions: vec![revision(2, other), revision(1, container())], ..restarted };
         assert_eq!(root(&rolled, &crash, &[map(3, 100)]), None);
+    }
+
+    #[test]
+    fn who_is_refused_since_a_server_moved_follows_from_that() {
+        let bank = object("Deployment", "bank");
+        let mut moved = finding(CauseClass::ServiceMisconfigured, "Deployment", "bank", &["bank", "bank:5400"]);
+        moved.cause.path = Some("env[LISTEN]".into());
+        let turned = super::super::fact(&bank, "env[LISTEN]", "5500", "the last revision changed this");
+        moved.cause.proof = vec![api::shared::Proof { time: Some(Time(at(100))), ..turned }];
+        let seen = |says: &str, second| crate::detection::Observation {
+            source: crate::detection::Source::Event,
+            object: object("Pod", "web-1"),
+            detail: format!("Unhealthy: Liveness probe failed: {says}"),
+            time: Some(at(second)),
+        };
+        let root = |says: &str, second, rolled| {
+            let killed = Symptom {
+                evidence: vec![seen(says, second)],
+                since: at(0),
+                ..symptom(Rule::CrashLoop, "exit code 137, 1 restart")
+            };
+            follows(&killed, &object("Deployment", "web"), rolled, &[(&moved, false)]).map(|found| found.name)
+        };
+        let refused = "nc: can't connect to remote host (10.96.0.9): Connection refused";
+        assert_eq!(root(refused, 120, false).as_deref(), Some("bank"));
+        assert_eq!(root(refused, 120, true), None, "it was changed itself");
+        assert_eq!(root("wget: server returned error: HTTP/1.1 500", 120, false), None);
+        assert_eq!(root(refused, 60, false), None);
     }
 }

@@ -1,9 +1,10 @@
 //! What is wrong around a workload, and whether its symptom speaks of it.
 
 use api::shared::{CauseClass, ObjectRef, RootCause};
+use jiff::Timestamp;
 
 use super::link::Place;
-use super::log::{Entry, Family, cut, mentions, names};
+use super::log::{self, Entry, Family, cut, mentions, names};
 use super::{Conclusion, Evidence, propose, ruled_out};
 use crate::detection::{Rule, Symptom};
 use crate::graph::{Finding, Standing, same};
@@ -116,9 +117,61 @@ pub(super) fn spoken(finding: &Finding, symptom: &Symptom, workload: &ObjectRef)
     score(finding, None, &messages, &own) >= 3
 }
 
+/// When the change at fault was made; none where a finding is not about a change.
+pub(super) fn turned(finding: &Finding) -> Option<Timestamp> {
+    let cause = &finding.cause;
+    let of_cause = cause.proof.iter().filter(|proof| proof.path == cause.path && same(&proof.object, &cause.object));
+    of_cause.filter_map(|proof| proof.time.as_ref()).map(|time| time.0).max()
+}
+
+/// Whether texts say that connections are refused, or that a name or an answer does not come.
+fn family_of(messages: &[&str]) -> Option<Family> {
+    messages.iter().find_map(|message| log::told(message)?.family)
+}
+
+/// What the command of a probe asks for, where that is known to be wrong: whatever the probe got, it could not get more.
+/// `command` is as the shell of the container reads it, `late` whether the kubelet waited in vain for its end.
+pub(super) fn asked<'a>(evidence: &'a Evidence, command: &str, message: &str, late: bool) -> Option<Suspicion<'a>> {
+    let family = family_of(&[message]);
+    // A command that says nothing may have failed over anything; one that says another thing has.
+    let lost = late || family.is_some_and(|family| matches!(family, Family::Refused | Family::Timeout | Family::Dns));
+    let own = [evidence.view.workload.name.as_str(), evidence.culprit().name.as_str(), evidence.container()];
+    let speaks = |finding: &&Finding| {
+        let class = finding.cause.class;
+        lost && possible(class)
+            && (fits(Family::Refused, class) || family.is_some_and(|family| fits(family, class)))
+            && (turned(finding).is_none() || family == Some(Family::Refused))
+            && score(finding, None, &[command], &own) >= 3
+            && on_port(finding, command)
+    };
+    let found = evidence.suspects.iter().filter(speaks);
+    let finding = found.max_by_key(|finding| finding.standing)?;
+    Some(Suspicion { finding, sure: finding.cause.confidence.max(HEARD - 0.03) })
+}
+
+/// Whether a command asks a host on a port that a finding is about, where the finding says ports.
+fn on_port(finding: &Finding, command: &str) -> bool {
+    let port = |word: &String| word.rsplit_once(':').map(|(_, port)| port.to_owned());
+    let numbers = |port: &String| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let ports: Vec<String> = finding.words.iter().filter_map(port).filter(numbers).collect();
+    let says = |port: &String| mentions(command, port) || (port.len() < 3 && digits(command, port));
+    // The usual port of a protocol stands nowhere.
+    ports.is_empty()
+        || ports.iter().any(says)
+        || (command.contains("://") && ports.iter().any(|p| p == "80" || p == "443"))
+}
+
+/// Whether a number stands alone in a text.
+fn digits(text: &str, number: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == number)
+}
+
 /// The suspect that the log or the message speaks of.
 pub(super) fn told<'a>(evidence: &'a Evidence, entry: Option<&Entry>, messages: &[&str]) -> Option<Suspicion<'a>> {
-    let suspects = evidence.suspects.iter().filter(|finding| possible(finding.cause.class));
+    let family = entry.and_then(Entry::family).or_else(|| family_of(messages));
+    // Where a server moved away from its port, connections are refused, and nothing else.
+    let shows = |finding: &Finding| turned(finding).is_none() || family == Some(Family::Refused);
+    let suspects = evidence.suspects.iter().filter(|finding| possible(finding.cause.class) && shows(finding));
     let own = [evidence.view.workload.name.as_str(), evidence.culprit().name.as_str(), evidence.container()];
     let scored = suspects.map(|finding| (score(finding, entry, messages, &own), finding));
     let (most, finding) = scored.max_by_key(|(score, finding)| (*score, finding.standing))?;

@@ -15,8 +15,11 @@ use serde_json::Value;
 
 use super::optional::HELM_RECORD;
 use super::query::{controller, reference};
-use super::{Graph, Keyed, Leaving, Member, Surroundings, Touch, Workload};
+use super::{Before, Graph, Keyed, Leaving, Member, Surroundings, Touch, Workload};
 use crate::detection::EventNote;
+
+/// The annotation with the number of a revision.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// An object that could not be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -45,6 +48,7 @@ impl Graph {
         }
         graph.cluster = Arc::new(around);
         graph.settle_owners(objects);
+        graph.settle_revisions(objects);
         Ok(graph)
     }
 
@@ -214,6 +218,30 @@ impl Graph {
         });
     }
 
+    /// Tells each Deployment what its pods were before its last rollout.
+    fn settle_revisions(&mut self, objects: &[Value]) {
+        let sets = || objects.iter().filter(|o| o.get("kind").and_then(Value::as_str) == Some("ReplicaSet"));
+        if sets().next().is_none() {
+            return;
+        }
+        for workload in self.workloads.iter_mut().filter(|workload| workload.object.kind == "Deployment") {
+            let mut revisions: Vec<(i64, ReplicaSet)> = Vec::new();
+            for set in sets() {
+                let Ok(set) = read::<ReplicaSet>(set) else { continue };
+                let ours = controller(&set.metadata)
+                    .is_some_and(|owner| owner.kind == "Deployment" && owner.name == workload.object.name);
+                let number = set.metadata.annotations.as_ref().and_then(|a| a.get(REVISION)?.parse().ok());
+                revisions.extend(number.filter(|_| ours).map(|number| (number, set)));
+            }
+            revisions.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+            let mut revisions = revisions.into_iter();
+            workload.before = revisions.next().zip(revisions.next()).and_then(|((number, now), (_, before))| {
+                let at = now.metadata.creation_timestamp?.0;
+                Some(Before { at, number, template: Arc::new(before.spec?.template.unwrap_or_default()) })
+            });
+        }
+    }
+
     /// Tells each pod the workload at the top of its owners.
     fn settle_owners(&mut self, objects: &[Value]) {
         let owner = |kind: &str, name: &str| -> Option<(String, String)> {
@@ -265,6 +293,7 @@ fn bare(api_version: &str, kind: &str, metadata: &ObjectMeta) -> Workload {
         rolling: (None, None),
         touched: Touch::of(metadata),
         troubled: false,
+        before: None,
     }
 }
 

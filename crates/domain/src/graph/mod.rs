@@ -23,8 +23,8 @@ use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
-    ContainerStatus, LimitRange, Namespace, PersistentVolume, PersistentVolumeClaim, PodSpec, PodStatus, ResourceQuota,
-    Service,
+    ContainerStatus, LimitRange, Namespace, PersistentVolume, PersistentVolumeClaim, PodSpec, PodStatus,
+    PodTemplateSpec, ResourceQuota, Service,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
@@ -194,6 +194,19 @@ pub struct Workload {
     pub touched: Option<Touch>,
     /// Whether it shows a symptom of its own right now: its pods tell more than its configuration then.
     pub troubled: bool,
+    /// What its pods were before its last rollout, where that was lately.
+    pub before: Option<Before>,
+}
+
+/// The revision before the last rollout of a workload.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// When the revision of now was made.
+    pub at: Timestamp,
+    /// The number of the revision of now.
+    pub number: i64,
+    /// The pod template of before.
+    pub template: Arc<PodTemplateSpec>,
 }
 
 /// A pod.

@@ -38,11 +38,18 @@ pub(in crate::diagnosis) fn killed(evidence: &Evidence) -> Option<Conclusion> {
         verdict = slow;
     }
     // A dependency that is down makes an honest probe fail too.
+    let how = format!("{} is killed by its {kind} probe", evidence.part());
+    if change.is_none()
+        && let Some(suspicion) = super::needed(evidence, probe, &event.message)
+    {
+        let mut conclusion = suspects::conclude(evidence, suspicion, None, &how);
+        conclusion.log_lines = reading.lines();
+        return Some(conclusion);
+    }
     if !verdict.is_mismatch()
         && change.is_none()
         && let Some(suspicion) = suspects::told(evidence, reading.trouble(), &[&event.message])
     {
-        let how = format!("{} is killed by its {kind} probe", evidence.part());
         let mut conclusion = suspects::conclude(evidence, suspicion, reading.trouble(), &how);
         conclusion.log_lines = reading.lines();
         return Some(conclusion);

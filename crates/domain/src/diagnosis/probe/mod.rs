@@ -75,13 +75,24 @@ pub(super) fn explain(evidence: &Evidence) -> Conclusion {
     let verdict = judge(evidence, found, &probe, message, &reading);
     // A change of the port or path is enough where it got an answer that fits; a change of times only where nothing came.
     let change = change.filter(|change| !change.timing || verdict.field == "timeoutSeconds");
-    let mut conclusion = if change.is_some() || (verdict.is_mismatch() && verdict.sure >= 0.8) {
+    let needs = needed(evidence, &probe, message).filter(|_| change.is_none());
+    let mut conclusion = if let Some(suspicion) = needs {
+        let how = format!("{} {}", evidence.part(), state(evidence));
+        suspects::conclude(evidence, suspicion, None, &how)
+    } else if change.is_some() || (verdict.is_mismatch() && verdict.sure >= 0.8) {
         of_probe(evidence, &question, &verdict, change.as_ref())
     } else {
         of_application(evidence, &question, &verdict, &reading)
     };
     conclusion.log_lines = reading.lines();
     conclusion
+}
+
+/// What the command of a probe needs of others, where that is known to be wrong.
+fn needed<'a>(evidence: &'a Evidence, probe: &Probe, message: &str) -> Option<suspects::Suspicion<'a>> {
+    probe.exec.as_ref()?;
+    let variables = link::Place::of(evidence)?.variables();
+    suspects::asked(evidence, &words::spelled(probe, &variables), message, verdict::late(message))
 }
 
 /// The probe asks rightly as far as can be seen: the application or something that it needs is not there.

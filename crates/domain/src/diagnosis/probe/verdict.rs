@@ -206,6 +206,21 @@ fn other_path(container: &Container, path: &str) -> Option<String> {
     probes(container).filter_map(|p| p.http_get.as_ref()?.path.clone()).find(|other| other != path)
 }
 
+/// Whether the kubelet says that it did not wait for the end of a command. What the command itself says of other waits, after
+/// "probe failed: ", is another thing.
+pub(super) fn late(message: &str) -> bool {
+    let lower = message.to_ascii_lowercase();
+    let waits = ["timed out", "timeout", "deadline exceeded"].iter().any(|text| lower.contains(text));
+    let said = lower.split_once("probe failed:").map(|(_, said)| said.trim());
+    let of_kubelet = |said: &str| {
+        said.starts_with("command timed out")
+            || (said.starts_with("command \"") && said.contains("timed out"))
+            || said == "context deadline exceeded"
+            || said == "timeout"
+    };
+    waits && said.is_none_or(|said| of_kubelet(said) || lower.contains("failed to exec in container"))
+}
+
 fn exec(evidence: &Evidence, probe: &Probe, message: &str, got: &str) -> Verdict {
     let value = cut(&command(probe), 160);
     let lower = message.to_ascii_lowercase();
@@ -221,7 +236,7 @@ fn exec(evidence: &Evidence, probe: &Probe, message: &str, got: &str) -> Verdict
     if matches!(told, Some(Family::FileDenied)) {
         return mismatch("exec.command", value, format!("its command may not be executed ({got})"), 0.85);
     }
-    if lower.contains("timed out") || lower.contains("timeout") || lower.contains("deadline exceeded") {
+    if late(message) {
         let seconds = probe.timeout_seconds.unwrap_or(1);
         return mismatch(
             "timeoutSeconds",

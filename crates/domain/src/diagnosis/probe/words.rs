@@ -1,5 +1,7 @@
 //! Probes in words, and what one asks otherwise than another.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Container, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -33,6 +35,34 @@ pub(super) fn words(probe: &Probe) -> String {
 
 pub(super) fn command(probe: &Probe) -> String {
     probe.exec.as_ref().and_then(|e| e.command.as_deref()).unwrap_or_default().join(" ")
+}
+
+/// The command of a probe with the variables of its container put in, and the names of Services for the variables that the
+/// kubelet makes of them.
+pub(super) fn spelled(probe: &Probe, variables: &BTreeMap<String, Option<&str>>) -> String {
+    let text = command(probe);
+    let mut parts = text.split('$');
+    let mut done = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let close = match part.chars().next() {
+            Some('{') => "}",
+            Some('(') => ")",
+            _ => "",
+        };
+        let inner = if close.is_empty() { part } else { part.get(1..).unwrap_or_default() };
+        let name = inner.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+        let tail = inner.get(name.len()..).and_then(|tail| tail.strip_prefix(close));
+        let set = variables.get(name).map(|value| value.map(str::to_owned));
+        let service = || Some(name.strip_suffix("_SERVICE_HOST")?.to_ascii_lowercase().replace('_', "-"));
+        if let Some((value, tail)) = set.unwrap_or_else(service).zip(tail) {
+            done.push_str(&value);
+            done.push_str(tail);
+        } else {
+            done.push('$');
+            done.push_str(part);
+        }
+    }
+    done
 }
 
 /// Ports that a container declares.

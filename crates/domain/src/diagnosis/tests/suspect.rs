@@ -182,3 +182,66 @@ fn what_cannot_make_a_process_crash_is_not_blamed_for_it() {
     let stranger = finding("mail", CauseClass::ServiceMisconfigured, "Service mail selects no pods", &["mail", "25"]);
     assert_eq!(at_second(&crash(&["starting"], vec![stranger]), 5).cause.object.kind, "Deployment");
 }
+
+/// A container that is not ready over a probe which asks another.
+fn asking(message: &str, suspects: Vec<Finding>) -> Evidence {
+    let script = "nc -w 1 $CART_STORE_SERVICE_HOST 80 </dev/null && test -s /srv/index.html";
+    let probe = json!({"exec": {"command": ["sh", "-c", script]}, "timeoutSeconds": 4});
+    let given = with(container(), "/readinessProbe", probe);
+    let p = pod("p", "r2").spec(given.clone()).made(-9000).not_ready_since(0).running_since(-8000);
+    let p = p.event("Unhealthy", message, 9, 0, 50);
+    let other = pod("q", "r2").spec(given.clone());
+    Evidence { suspects, ..evidence(revisions(given.clone(), given, [other, p]), 60) }
+}
+
+fn store(words: &[&str]) -> Finding {
+    let said = "Service cart-store offers port 8000 only, while Deployment web asks it for port 80; did you mean 80?";
+    finding("cart-store", CauseClass::ServiceMisconfigured, said, words)
+}
+
+#[test]
+fn what_a_probe_needs_is_asked_before_its_own_times() {
+    let words = ["cart-store", "cart-store:80", "$CART_STORE_SERVICE_HOST"];
+    let own = "Readiness probe failed: nc: timed out";
+    let late = "Readiness probe failed: command timed out: \"sh -c nc\" timed out after 4s";
+    for message in [own, late] {
+        let found = at_second(&asking(message, vec![store(&words)]), 60);
+        assert_eq!(found.cause.object.name, "cart-store", "{}", found.cause.statement);
+        assert_eq!(
+            found.cause.statement,
+            "Container web of Deployment web is not ready any more: Service cart-store offers port 8000 only, while Deployment web asks it for port 80; did you mean 80?"
+        );
+    }
+    let path = |evidence: &Evidence| at_second(evidence, 60).cause.path.unwrap_or_default();
+    // Nothing else is known: what the kubelet did not wait for is its time, what the command waited for is not.
+    assert!(path(&asking(late, Vec::new())).ends_with("readinessProbe.timeoutSeconds"));
+    assert!(path(&asking(own, Vec::new())).ends_with("readinessProbe.exec.command"));
+    // Another port of that Service, another Service, and trouble of another kind.
+    assert!(path(&asking(late, vec![store(&["cart-store", "cart-store:9090"])])).ends_with("timeoutSeconds"));
+    assert!(path(&asking(late, vec![store(&["cart", "cart:80"])])).ends_with("timeoutSeconds"));
+    let missing = "Readiness probe failed: sh: can't open '/srv/ready.sh': No such file or directory";
+    assert!(path(&asking(missing, vec![store(&words)])).contains("readinessProbe"));
+}
+
+#[test]
+fn a_server_that_moved_explains_who_is_refused_and_nobody_else() {
+    let mut moved = store(&["cart-store", "cart-store:80", "80"]);
+    moved.cause.statement = "Revision 2 of Deployment cart-store changed env LISTEN from 80 to 81, while Service cart-store still sends to port 80 of its pods".into();
+    moved.cause.proof[0].time = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(0)));
+    moved.standing = Standing::Suspect;
+    let refused = "Readiness probe failed: nc: can't connect to remote host (10.96.0.9): Connection refused";
+    let found = at_second(&asking(refused, vec![moved.clone()]), 60);
+    assert_eq!(found.cause.object.name, "cart-store", "{}", found.cause.statement);
+    assert!(
+        found.cause.statement.ends_with("so that container web of Deployment web is not ready any more"),
+        "{}",
+        found.cause.statement
+    );
+    for other in [
+        "Readiness probe failed: nc: timed out",
+        "Readiness probe failed: command timed out: \"sh\" timed out after 4s",
+    ] {
+        let found = at_second(&asking(other, vec![moved.clone()]), 60);
+        assert_eq!(found.cause.object.name, "web", "{}", found.cause.statement);
+    }
+}

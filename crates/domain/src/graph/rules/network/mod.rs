@@ -20,6 +20,7 @@ mod headless;
 mod index;
 mod ingress;
 mod local;
+mod moved;
 mod names;
 mod needs;
 mod offer;
@@ -55,7 +56,7 @@ use needs::Need;
 const FACTS: usize = 8;
 
 /// Everything that is wrong between workloads, Services, routes and policies.
-pub(super) fn findings(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
+pub(super) fn findings(graph: &Graph, now: Timestamp, out: &mut Vec<Finding>) {
     let index = Index::of(graph);
     if graph.knows("Service") {
         selection::examine(&index, out);
@@ -67,6 +68,7 @@ pub(super) fn findings(graph: &Graph, _now: Timestamp, out: &mut Vec<Finding>) {
         by_hand::examine(&index, out);
         dependency::examine(&index, out);
         down::examine(&index, out);
+        moved::examine(&index, now, out);
         offer::examine(&index, out);
         headless::examine(&index, out);
         scheme::examine(&index, out);

@@ -126,11 +126,11 @@ fn of_service_fault(service: &Service, needs: &[&Need]) -> Finding {
     let path = near.map_or_else(|| "spec.ports".to_owned(), |(at, _)| format!("spec.ports[{at}].{field}"));
     let value = near.map_or_else(|| shown(service), |(_, port)| ask(port, &wanted));
     let statement = format!(
-        "Service {} offers port {} only, while {} asks it for port {}",
+        "Service {} offers port {} only, while {} asks it for port {wanted}; did you mean {wanted}?",
         object.name,
         shown(service),
         somebody(needs),
-        port_text(&wanted)
+        wanted = port_text(&wanted)
     );
     let mut cause = cause(&object, CauseClass::ServiceMisconfigured, &path, &value, statement, 0.9);
     cause.proof = needed(needs.iter().copied());

@@ -71,29 +71,77 @@ fn address(host: &str, port: Option<u16>) -> Option<Mention> {
     Some(Mention { port, form, ..names::bare(host)? })
 }
 
-/// The variables of Services that the scripts of a container use, with the names of the Services. The kubelet sets them when
-/// the Service is there at the start, and nothing else does.
-pub(super) fn links(container: &Container, set: &[Setting]) -> Vec<(String, String)> {
-    let probes = [&container.readiness_probe, &container.liveness_probe, &container.startup_probe];
-    let probed = probes.into_iter().flatten().filter_map(|probe| probe.exec.as_ref()?.command.as_ref()).flatten();
-    let mut found: Vec<(String, String)> = Vec::new();
-    for text in container.command.iter().flatten().chain(container.args.iter().flatten()).chain(probed) {
-        for part in names::head(text).split('$').skip(1) {
-            let open = part.starts_with(['{', '(']);
-            let part = part.strip_prefix(['{', '(']).unwrap_or(part);
-            let name: &str = part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
-            let tail = part.get(name.len()..).unwrap_or_default();
-            let Some(service) = name.strip_suffix(LINK).filter(|service| !service.is_empty()) else { continue };
-            // One with a value for its absence, or that somebody sets.
-            let own = (open && tail.starts_with([':', '-', '=']))
-                || set.iter().any(|setting| setting.name == name)
-                || container.env.iter().flatten().any(|variable| variable.name == name)
-                || text.contains(&format!("{name}="));
-            let service = service.to_ascii_lowercase().replace('_', "-");
-            if !own && service != "kubernetes" && !found.iter().any(|(known, _)| known == name) {
-                found.push((name.to_owned(), service));
+/// A Service whose variable a script of a container uses.
+pub(super) struct Link {
+    /// The variable.
+    pub(super) variable: String,
+    /// What the script asks: the Service, and its port where the script says one.
+    pub(super) mention: Mention,
+    /// The field below the container that has the script.
+    pub(super) field: &'static str,
+}
+
+/// The variables of Services that the scripts of a container use. The kubelet sets them when the Service is there at the
+/// start, and nothing else does.
+pub(super) fn links(container: &Container, set: &[Setting]) -> Vec<Link> {
+    let own = [("command", &container.command), ("args", &container.args)];
+    let probes = [
+        ("readinessProbe.exec.command", &container.readiness_probe),
+        ("livenessProbe.exec.command", &container.liveness_probe),
+        ("startupProbe.exec.command", &container.startup_probe),
+    ];
+    let own = own.into_iter().filter_map(|(field, words)| Some((field, words.as_ref()?)));
+    let probed =
+        probes.into_iter().filter_map(|(field, probe)| Some((field, probe.as_ref()?.exec.as_ref()?.command.as_ref()?)));
+    let mut found: Vec<Link> = Vec::new();
+    for (field, words) in own.chain(probed) {
+        let script = words.join(" ");
+        let text = names::head(&script);
+        for (variable, service) in linked(text) {
+            let set = set.iter().any(|setting| setting.name == variable)
+                || container.env.iter().flatten().any(|known| known.name == variable)
+                || text.contains(&format!("{variable}="));
+            if set || service == "kubernetes" {
+                continue;
+            }
+            for mention in mentioned(text, &variable, &service) {
+                let known = |link: &Link| link.variable == variable && link.mention.port == mention.port;
+                if !found.iter().any(known) {
+                    found.push(Link { variable: variable.clone(), mention, field });
+                }
             }
         }
     }
     found
+}
+
+/// Variables of Services in a script, with the names of those; without one that has a value for its absence.
+fn linked(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for part in text.split('$').skip(1) {
+        let open = part.starts_with(['{', '(']);
+        let part = part.strip_prefix(['{', '(']).unwrap_or(part);
+        let name: &str = part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+        let tail = part.get(name.len()..).unwrap_or_default();
+        let Some(service) = name.strip_suffix(LINK).filter(|service| !service.is_empty()) else { continue };
+        if !(open && tail.starts_with([':', '-', '='])) {
+            found.push((name.to_owned(), service.to_ascii_lowercase().replace('_', "-")));
+        }
+    }
+    found
+}
+
+/// What a script asks of a Service whose variable it uses: with its ports, or without where it says none.
+fn mentioned(text: &str, variable: &str, service: &str) -> Vec<Mention> {
+    let mut named = text.to_owned();
+    for form in [format!("${{{variable}}}"), format!("$({variable})"), format!("${variable}")] {
+        named = named.replace(&form, service);
+    }
+    let lines = named.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let all = lines.flat_map(names::mentions).chain(asked(&named));
+    let with_port: Vec<Mention> = all.filter(|mention| mention.host == service && mention.port.is_some()).collect();
+    if with_port.is_empty() {
+        return vec![Mention { host: service.to_owned(), port: None, usual: None, form: Form::Bare, secure: None }];
+    }
+    with_port
 }

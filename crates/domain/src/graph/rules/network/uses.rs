@@ -6,9 +6,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::index::Index;
 use super::names::{self, Form, Mention};
+use super::offer::offers;
 use super::place::{Place, aliased, asks_cluster, place};
 use super::scripts;
 use super::settings::{self, Setting, Spot, Text};
@@ -161,35 +163,46 @@ fn link<'g>(
     waits: bool,
 ) -> Vec<Use<'g>> {
     let namespace = &index.graph.namespace;
-    let all = scripts::links(container, variables).into_iter().filter_map(|(variable, name)| {
-        let place = match index.front(&name) {
-            Some(front) if front.covers(&client.object) => return None,
-            Some(front) => Place::Service { namespace: namespace.clone(), service: front.service, pod: false },
-            // An image or a file may set such a variable too.
-            None => Place::Missing { namespace: namespace.clone(), name: name.clone(), sure: false },
-        };
-        let spot =
-            Spot { object: client.object.clone(), path: format!("{path}.command"), touched: client.touched.clone() };
-        let mention = Mention { host: name, port: None, usual: None, form: Form::Bare, secure: None };
-        let value = format!("${variable}");
-        let (port, port_at) = (None, None);
-        let text = String::new();
-        Some(Use {
-            client,
-            spot,
-            variable: text,
-            value,
-            mention,
-            port,
-            port_at,
-            plain: true,
-            whole: false,
-            place,
-            asks: true,
-            link: true,
-            waits,
-        })
-    });
+    let all =
+        scripts::links(container, variables).into_iter().filter_map(|scripts::Link { variable, mention, field }| {
+            let name = mention.host.clone();
+            let place = match index.front(&name) {
+                Some(front) if front.covers(&client.object) => return None,
+                Some(front) => Place::Service { namespace: namespace.clone(), service: front.service, pod: false },
+                // An image or a file may set such a variable too.
+                None => Place::Missing { namespace: namespace.clone(), name, sure: false },
+            };
+            let spot = Spot {
+                object: client.object.clone(),
+                path: format!("{path}.{field}"),
+                touched: client.touched.clone(),
+            };
+            let value = format!("${variable}");
+            let probed = field.ends_with(".exec.command");
+            let port = mention.port;
+            let offered = match &place {
+                Place::Service { service, .. } => {
+                    port.is_none_or(|port| offers(service, &IntOrString::Int(i32::from(port))))
+                }
+                _ => true,
+            };
+            Some(Use {
+                client,
+                spot,
+                variable: String::new(),
+                value,
+                mention,
+                port,
+                port_at: None,
+                // A script of a process may ask in vain and go on; a probe and an init container may not.
+                plain: offered || probed || waits,
+                whole: false,
+                place,
+                asks: true,
+                link: true,
+                waits,
+            })
+        });
     all.collect()
 }
 

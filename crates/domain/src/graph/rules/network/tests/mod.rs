@@ -9,6 +9,7 @@ mod gateway;
 mod headless;
 mod hosts;
 mod ingress;
+mod moved;
 mod names;
 mod outside;
 mod reach;

@@ -105,3 +105,36 @@ fn files_of_servers_of_the_web() {
     silent(&served("upstream cartt {\n  server cart:80;\n}\nproxy_pass http://cartt/;"));
     silent(&served("# proxy_pass http://cart:81;"));
 }
+
+#[test]
+fn ports_behind_the_variables_that_the_kubelet_makes() {
+    let cart = server("cart", 8071) + &service("cart", "cart", 8000, "http");
+    let probed = |script: &str| {
+        let probe = format!("readinessProbe: {{exec: {{command: [sh, -c, '{script}']}}}}");
+        running("web", &format!("containers:\n- name: main\n  image: i\n  {probe}")) + &cart
+    };
+    let bad = probed("nc -w 1 $CART_SERVICE_HOST 80 </dev/null && test -s /srv/index.html");
+    let found = outage(&bad);
+    assert_eq!(at(&found), ("Deployment", "web", "spec.template.spec.containers[0].readinessProbe.exec.command"));
+    says(&found, &["$CART_SERVICE_HOST", "asks Service cart for port 80", "did you mean 8000?"]);
+    // The Service was changed since.
+    let since = changed(&changed(&bad, "Deployment", "web", 0, 1), "Service", "cart", 0, 9);
+    let found = outage(&since);
+    assert_eq!(at(&found), ("Service", "cart", "spec.ports[0].port"));
+    says(&found, &["Service cart offers port 8000 only", "asks it for port 80; did you mean 80?"]);
+    says(&outage(&probed("wget -qO- http://${CART_SERVICE_HOST}:8001/ready")), &["port 8001"]);
+    for good in [
+        "nc -w 1 $CART_SERVICE_HOST 8000",
+        "wget -qO- http://$CART_SERVICE_HOST:8000/ready",
+        "wget -qO- http://$CART_SERVICE_HOST:$CART_SERVICE_PORT/ready",
+        "nc -w 1 $CART_SERVICE_HOST $CART_SERVICE_PORT",
+        "nc -w 1 localhost 80 && echo $CART_SERVICE_HOST",
+        "nc -w 1 ${CART_SERVICE_HOST:-cart.example.org} 80",
+    ] {
+        silent(&probed(good));
+    }
+    // A process may ask in vain and go on.
+    let script = "while true; do nc $CART_SERVICE_HOST 80; sleep 9; done";
+    let own = running("web", &format!("containers:\n- name: main\n  image: i\n  command: [sh, -c, '{script}']"));
+    says(&quiet(&(own + &cart))[0], &["port 80", "did you mean 8000?"]);
+}
