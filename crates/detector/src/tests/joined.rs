@@ -72,3 +72,28 @@ async fn workloads_that_one_quota_refuses_share_a_root() {
     let found = roots(&mut world, 2).await;
     assert!(found.values().all(|root| root == "ResourceQuota/team"), "{found:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_about_a_cron_job_tells_that_a_quota_refuses_its_jobs() {
+    let mut world = World::new().await;
+    let meta = world.meta("sweep", None, &json!({}));
+    world.objects.cron_jobs.apply(read(json!({
+        "metadata": meta, "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {}}
+    })));
+    let meta = world.meta("share", None, &json!({}));
+    let amounts = json!({"count/jobs.batch": "2"});
+    world.objects.quotas.apply(read(json!({
+        "metadata": meta, "spec": {"hard": amounts}, "status": {"hard": amounts, "used": amounts}
+    })));
+    // A quota that is full is nothing by itself.
+    world.quiet(60).await;
+    let (meta, now) = (world.meta("sweep.1", None, &json!({})), world.now());
+    let message = "Error creating job: jobs.batch \"sweep-1\" is forbidden: exceeded quota: share, requested: count/jobs.batch=1, used: count/jobs.batch=2, limited: count/jobs.batch=2";
+    world.objects.events.apply(read(json!({
+        "metadata": meta, "type": "Warning", "reason": "FailedCreate", "message": message, "count": 1, "firstTimestamp": now, "lastTimestamp": now,
+        "involvedObject": {"kind": "CronJob", "namespace": "shop", "name": "sweep", "uid": "uid-sweep"},
+    })));
+    let alert = world.firing().await;
+    assert_eq!((alert.workload.kind.as_str(), alert.workload.name.as_str()), ("CronJob", "sweep"));
+    assert_eq!((alert.root.kind.as_str(), alert.root.name.as_str()), ("ResourceQuota", "share"));
+}

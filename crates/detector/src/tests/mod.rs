@@ -20,7 +20,8 @@ use std::sync::Arc;
 use domain::detection::{Alert, Transition};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod};
+use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, ResourceQuota};
 use kit::cache::{Cache, Key as Place};
 use kit::clock::Clock;
 use kit::controller::Env;
@@ -69,6 +70,8 @@ pub(crate) struct Objects {
     pub(crate) config_maps: Cache<Seen<ConfigMap>>,
     pub(crate) nodes: Cache<Node>,
     pub(crate) namespaces: Cache<Seen<Namespace>>,
+    pub(crate) cron_jobs: Cache<Seen<CronJob>>,
+    pub(crate) quotas: Cache<Seen<ResourceQuota>>,
 }
 
 pub(crate) struct World {
@@ -101,8 +104,11 @@ pub(crate) async fn of(scope: Scope, objects: &Objects, clock: &Arc<RuntimeClock
         nodes: Many::by_hand(objects.nodes.clone()),
         whole: true,
     };
+    let mut around = crate::graph::Around::by_hand(objects.namespaces.clone());
+    around.cron_jobs = Many::by_hand(objects.cron_jobs.clone());
+    around.quotas = Many::by_hand(objects.quotas.clone());
     let eyes = Eyes::new(
-        (caches, crate::graph::Around::by_hand(objects.namespaces.clone())),
+        (caches, around),
         Arc::new(Histories::default()),
         clock.clone(),
         Wanted::new(&scope),

@@ -57,10 +57,10 @@ pub(super) fn link(place: &Place<'_>, told: &Told) -> Option<Link> {
     }
     let of = |port: u16| others.iter().find_map(|other| Some((other.name, other.open.get(&port)?)));
     let right = match meant {
-        Some(meant) => match of(meant) {
-            Some((name, _)) => format!("; did you mean {meant} of container {name}?"),
-            None => format!("; did you mean {meant}?"),
-        },
+        Some(meant) => {
+            let whose = of(meant).map(|(name, _)| format!(" of container {name}")).unwrap_or_default();
+            format!("; did you mean {meant}{whose}?")
+        }
         None => {
             let open: BTreeSet<u16> = others.iter().flat_map(|other| other.open.keys().copied()).collect();
             let open: Vec<String> = open.iter().take(5).map(u16::to_string).collect();
