@@ -56,16 +56,13 @@ pub(super) fn link(place: &Place<'_>, told: &Told) -> Option<Link> {
         return None;
     }
     let of = |port: u16| others.iter().find_map(|other| Some((other.name, other.open.get(&port)?)));
-    let right = match meant {
-        Some(meant) => {
-            let whose = of(meant).map(|(name, _)| format!(" of container {name}")).unwrap_or_default();
-            format!("; did you mean {meant}{whose}?")
-        }
-        None => {
-            let open: BTreeSet<u16> = others.iter().flat_map(|other| other.open.keys().copied()).collect();
-            let open: Vec<String> = open.iter().take(5).map(u16::to_string).collect();
-            format!("; the others have {}", open.join(", "))
-        }
+    let right = if let Some(meant) = meant {
+        let whose = of(meant).map(|(name, _)| format!(" of container {name}")).unwrap_or_default();
+        format!("; did you mean {meant}{whose}?")
+    } else {
+        let open: BTreeSet<u16> = others.iter().flat_map(|other| other.open.keys().copied()).collect();
+        let open: Vec<String> = open.iter().take(5).map(u16::to_string).collect();
+        format!("; the others have {}", open.join(", "))
     };
     let what = setting.what.trim_end_matches(',');
     let clause = format!("{what} names port {port} of localhost, but no container of its pod listens on {port}{right}");

@@ -80,7 +80,7 @@ fn ports_that_may_be_right() {
     // One that shows no port may have any; this is its usual one.
     let line = "dial tcp 127.0.0.1:6379: connect: connection refused";
     let cache = json!({"name": "cache", "image": "redis:7"});
-    plain(asks(&relay("127.0.0.1:6379"), None, &[cache.clone()], line));
+    plain(asks(&relay("127.0.0.1:6379"), None, std::slice::from_ref(&cache), line));
     plain(asks(&relay("127.0.0.1:6379"), None, &[desk(), cache], line));
     // Alone in its pod, there is nobody to be meant.
     plain(asks(&now, None, &[], REFUSED));
