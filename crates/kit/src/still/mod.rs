@@ -4,7 +4,7 @@
 //! What lives here: discovery, paths, field and label selectors, the streams that never say more than they have. What does
 //! not: writes, which are refused, and any judgement about the objects.
 
-mod request;
+pub mod request;
 mod serve;
 
 #[cfg(test)]

@@ -1,23 +1,30 @@
-//! A request, taken apart.
+//! A request to an API server, taken apart: for servers in memory.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use serde_json::Value;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) group: String,
-    pub(super) version: String,
-    pub(super) namespace: Option<String>,
-    pub(super) plural: String,
-    pub(super) name: Option<String>,
-    pub(super) subresource: Option<String>,
+pub struct Target {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Version.
+    pub version: String,
+    /// Namespace, if the path names one.
+    pub namespace: Option<String>,
+    /// Plural of the kind.
+    pub plural: String,
+    /// Name of the object, if the path names one.
+    pub name: Option<String>,
+    /// Subresource, if the path names one.
+    pub subresource: Option<String>,
 }
 
 impl Target {
     /// None for a path that names no resource.
-    pub(super) fn parse(path: &str) -> Option<Self> {
+    pub fn parse(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let (group, version, rest) = match parts.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
@@ -25,7 +32,9 @@ impl Target {
             _ => return None,
         };
         let (namespace, rest) = match rest {
-            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (Some((*namespace).to_owned()), rest),
+            ["namespaces", namespace, rest @ ..] if !matches!(rest, [] | ["status" | "finalize"]) => {
+                (Some((*namespace).to_owned()), rest)
+            }
             rest => (None, rest),
         };
         let mut rest = rest.iter().map(|part| (*part).to_owned());
@@ -41,7 +50,7 @@ impl Target {
 }
 
 /// The pairs of a query string.
-pub(super) fn query(text: &str) -> HashMap<String, String> {
+pub fn query(text: &str) -> HashMap<String, String> {
     text.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (decode(key), decode(value))).collect()
 }
 
@@ -62,7 +71,7 @@ fn decode(text: &str) -> String {
 }
 
 /// Whether the selectors of a query choose an object: labels with `=`, `!=`, `key` and `!key`, fields by their path.
-pub(super) fn selects(query: &HashMap<String, String>, object: &Value) -> bool {
+pub fn selects<S: BuildHasher>(query: &HashMap<String, String, S>, object: &Value) -> bool {
     let text = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
     let label = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str().map(str::to_owned);
     let field = |path: &str| {

@@ -7,12 +7,13 @@ use futures::StreamExt;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
+use kit::still::request::{Target, query, selects};
 use kube::client::Body;
 use serde_json::{Map, Value, json};
 use tower::BoxError;
 
 use super::faults::What;
-use super::request::{Seen, Target, query, selects};
+use super::request::{Seen, verb};
 use super::store::{Kind, Store, has_finalizers, set};
 use super::{Answer, FakeApi, State, merge};
 
@@ -58,7 +59,7 @@ impl FakeApi {
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
         let query = query(&query_text);
         let call = Target::parse(&path).and_then(|target| {
-            let verb = target.verb(&head.method, &query)?;
+            let verb = verb(&target, &head.method, &query)?;
             let kind = Kind { group: target.group.clone(), plural: target.plural.clone() };
             Some(Call {
                 verb,

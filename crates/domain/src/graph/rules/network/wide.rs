@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::shared::CauseClass;
+use api::shared::{CauseClass, ObjectRef, RootCause};
 use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -36,18 +36,8 @@ pub(super) fn too_much(index: &Index, front: &Front, wanted: &BTreeMap<String, S
         let deaf = |w: &&&&Workload| declares(&w.spec) && !serves(&w.spec) && !super::ports::hinted(&w.spec, number);
         let Some((right, stranger)) = right.zip(behind.iter().find(deaf)) else { continue };
         let object = of_service(front.service);
-        let statement = format!(
-            "Service {} selects too much: {} matches pods of {} and of {}, which do not serve port {number}",
-            object.name,
-            shown(wanted),
-            called(&right.object),
-            called(&stranger.object)
-        );
-        let path = match wanted.iter().next() {
-            Some((key, _)) if wanted.len() == 1 => format!("spec.selector.{key}"),
-            _ => "spec.selector".to_owned(),
-        };
-        let mut cause = cause(&object, CauseClass::ServiceMisconfigured, &path, &shown(wanted), statement, 0.85);
+        let but = format!("which do not serve port {number}");
+        let mut cause = stranger_in(&object, wanted, right, stranger, &but);
         cause.proof = vec![
             fact(&object, "spec.selector", shown(wanted), "it matches ready pods of both workloads"),
             fact(&object, &format!("spec.ports[{at}].targetPort"), number.to_string(), "requests go to this port"),
@@ -65,6 +55,28 @@ pub(super) fn too_much(index: &Index, front: &Front, wanted: &BTreeMap<String, S
         });
     }
     neighbour(index, front, wanted, &behind)
+}
+
+/// The cause of a selector that takes in the pods of a stranger; `but` is what tells that it is one.
+fn stranger_in(
+    object: &ObjectRef,
+    wanted: &BTreeMap<String, String>,
+    right: &Workload,
+    stranger: &Workload,
+    but: &str,
+) -> RootCause {
+    let statement = format!(
+        "Service {} selects too much: {} matches pods of {} and of {}, {but}",
+        object.name,
+        shown(wanted),
+        called(&right.object),
+        called(&stranger.object)
+    );
+    let path = match wanted.iter().next() {
+        Some((key, _)) if wanted.len() == 1 => format!("spec.selector.{key}"),
+        _ => "spec.selector".to_owned(),
+    };
+    cause(object, CauseClass::ServiceMisconfigured, &path, &shown(wanted), statement, 0.85)
 }
 
 /// A Service with the name of one application takes in pods of another, which has a Service of its own.
@@ -88,18 +100,7 @@ fn neighbour(
             index.front(name).is_some_and(|own| own.workloads.iter().all(|w| same(&w.object, &workload.object)));
         !variant && apart && alone && app(workload).as_deref() == Some(name)
     })?;
-    let statement = format!(
-        "Service {} selects too much: {} matches pods of {} and of {}, which has a Service of its own",
-        object.name,
-        shown(wanted),
-        called(&right.object),
-        called(&stranger.object)
-    );
-    let path = match wanted.iter().next() {
-        Some((key, _)) if wanted.len() == 1 => format!("spec.selector.{key}"),
-        _ => "spec.selector".to_owned(),
-    };
-    let mut cause = cause(&object, CauseClass::ServiceMisconfigured, &path, &shown(wanted), statement, 0.85);
+    let mut cause = stranger_in(&object, wanted, right, stranger, "which has a Service of its own");
     cause.proof = vec![
         fact(&object, "spec.selector", shown(wanted), "it matches ready pods of both workloads"),
         fact(&right.object, "metadata.name", &right.object.name, "the Service has the name of this one"),
