@@ -2,10 +2,8 @@
 //! `operator::install`.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args as Flags;
-use kit::metrics::Metrics;
 use operator::install::{self, Applied};
 
 use crate::process;
@@ -25,12 +23,8 @@ pub struct Args {
     /// Namespace of those pods
     #[arg(long, short, value_name = "NAME", default_value = "chatcli-system")]
     namespace: String,
-    /// Kubeconfig file; without it KUBECONFIG, the home folder's, or the pod's own account
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one by default
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: process::Cluster,
 }
 
 /// Does what the flags say.
@@ -41,8 +35,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if !args.apply && !args.release {
         return print();
     }
-    let kubeconfig = args.kubeconfig.or_else(process::found_kubeconfig);
-    let client = process::connect(kubeconfig, args.context, &Metrics::new("chatcli_crds")).await?;
+    let client = args.cluster.connect("chatcli_crds").await?;
     if args.apply {
         for applied in install::apply(&client).await? {
             match applied {

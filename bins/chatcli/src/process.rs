@@ -26,8 +26,27 @@ pub async fn connect(
     Ok(client::connect(&settings, metrics).await?)
 }
 
+/// Which cluster a command speaks to that a person runs.
+#[derive(clap::Args, Debug)]
+pub struct Cluster {
+    /// Kubeconfig file; without it KUBECONFIG, the home folder's, or the pod's own account
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; its current one by default
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+impl Cluster {
+    /// A client of it; `prefix` is that of the metrics.
+    pub async fn connect(&self, prefix: &str) -> anyhow::Result<kube::Client> {
+        let kubeconfig = self.kubeconfig.clone().or_else(found_kubeconfig);
+        connect(kubeconfig, self.context.clone(), &Metrics::new(prefix)).await
+    }
+}
+
 /// The kubeconfig that kubectl would take, if there is one.
-pub fn found_kubeconfig() -> Option<PathBuf> {
+fn found_kubeconfig() -> Option<PathBuf> {
     let named = std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
     named.or(home).filter(|path| path.is_file())

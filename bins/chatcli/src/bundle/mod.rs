@@ -14,7 +14,6 @@ use clap::Args as Flags;
 use domain::bundle::{Bundle, LARGEST};
 use domain::llm::Scrubber;
 use kit::clock::{Clock, SystemClock};
-use kit::metrics::Metrics;
 
 use crate::process;
 
@@ -41,12 +40,8 @@ pub struct Args {
     /// File to write, readable by you alone; - for standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Kubeconfig file; without it KUBECONFIG, the home folder's, or the pod's own account
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one by default
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: process::Cluster,
     /// Largest size of the file in MiB; what finds no room is left out and said
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=64))]
     limit: u64,
@@ -69,8 +64,7 @@ pub struct Args {
 /// # Errors
 /// When the cluster or the Issue cannot be read, or the file cannot be written.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let kubeconfig = args.kubeconfig.clone().or_else(process::found_kubeconfig);
-    let client = process::connect(kubeconfig, args.context.clone(), &Metrics::new("chatcli_bundle")).await?;
+    let client = args.cluster.connect("chatcli_bundle").await?;
     let scrubber = Scrubber::new(&args.scrub_patterns).map_err(|problem| anyhow!("{problem}"))?;
     let limit = usize::try_from(args.limit << 20).unwrap_or(LARGEST).min(LARGEST);
     let wanted = read::Wanted {

@@ -2,7 +2,6 @@
 
 mod references;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,7 +13,6 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kit::clock::{Clock, SystemClock};
-use kit::metrics::Metrics;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -27,12 +25,8 @@ const DEADLINE: Duration = Duration::from_mins(1);
 /// Checks an installation against what production needs, with the fix for each finding.
 #[derive(Flags, Debug)]
 pub struct Args {
-    /// Kubeconfig file; without it KUBECONFIG, the home folder's, or the pod's own account
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one by default
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: process::Cluster,
     /// Namespace of the operator
     #[arg(long, short, value_name = "NAME", default_value = "chatcli-system")]
     namespace: String,
@@ -57,8 +51,7 @@ enum Output {
 /// # Errors
 /// When the cluster cannot be read, or something does not work.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let kubeconfig = args.kubeconfig.clone().or_else(process::found_kubeconfig);
-    let client = process::connect(kubeconfig, args.context.clone(), &Metrics::new("chatcli_doctor")).await?;
+    let client = args.cluster.connect("chatcli_doctor").await?;
     let read = tokio::time::timeout(DEADLINE, read(&client, &args)).await;
     let facts = read.with_context(|| {
         format!("the cluster did not answer within {} s; remedy: check --kubeconfig and --context", DEADLINE.as_secs())

@@ -3,7 +3,6 @@
 
 pub mod read;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use anyhow::{Context, bail};
 use api::shared::{Proof, RootCause};
 use clap::Args as Flags;
 use domain::proof::{Checked, Verdict, check, steps};
-use kit::metrics::Metrics;
 use kube::Client;
 use serde_json::json;
 
@@ -38,12 +36,8 @@ pub struct Args {
     /// Namespace of the Issue
     #[arg(long, short, value_name = "NAME")]
     namespace: String,
-    /// Kubeconfig file; without it KUBECONFIG, the home folder's, or the pod's own account
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one by default
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: process::Cluster,
     /// Prints JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -54,8 +48,7 @@ pub struct Args {
 /// # Errors
 /// When the cluster or the Issue cannot be read, or a step could not be for want of a right.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let kubeconfig = args.kubeconfig.clone().or_else(process::found_kubeconfig);
-    let client = process::connect(kubeconfig, args.context.clone(), &Metrics::new("chatcli_verify")).await?;
+    let client = args.cluster.connect("chatcli_verify").await?;
     let verifying = tokio::time::timeout(DEADLINE, verify(&client, &args.namespace, &args.issue)).await;
     let verified = verifying.with_context(|| {
         format!("the cluster did not answer within {} s; remedy: check --kubeconfig and --context", DEADLINE.as_secs())
