@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
@@ -14,6 +14,7 @@ use kube::{Api, ResourceExt};
 use proto::v1::chat_cli_service_client::ChatCliServiceClient;
 use proto::v1::{AlertEvent, WatchAlertsRequest, WatcherAlert};
 use serde_json::json;
+use testkit::until;
 use tonic::transport::Endpoint;
 use tonic::{Request, Streaming};
 
@@ -80,18 +81,6 @@ fn alertmanager(folder: &Path, program: &Path, port: u16, server: u16) -> Runnin
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .arg("--cluster.listen-address=");
     run(&mut command, &folder.join("alertmanager.log"))
-}
-
-/// Asks again and again until it is so.
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(150)).await;
-    }
 }
 
 /// Tells Alertmanager what Prometheus would.

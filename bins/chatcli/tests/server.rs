@@ -13,6 +13,7 @@ use proto::v1::alert_event::Kind;
 use proto::v1::chat_cli_service_client::ChatCliServiceClient;
 use proto::v1::{AlertEvent, GetAlertsRequest, WatchAlertsRequest};
 use serde_json::json;
+use testkit::until;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 
@@ -99,19 +100,6 @@ fn with<T>(message: T, token: &str) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     request
-}
-
-/// Asks again and again until it is so.
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        // Ten calls a second are what a caller may make.
-        tokio::time::sleep(Duration::from_millis(150)).await;
-    }
 }
 
 async fn stream(port: u16, trusted: &str, token: &str) -> Streaming<AlertEvent> {

@@ -99,18 +99,9 @@ impl Eyes {
         self.hear_around(&around.roles);
         self.hear_around(&around.role_bindings);
         // What others of the cluster see of a namespace.
-        self.hear(&around.services, |eyes, service, _| {
-            eyes.graphs.shifted();
-            eyes.graphs.changed(service.namespace());
-        });
-        self.hear(&around.policies, |eyes, policy, _| {
-            eyes.graphs.shifted();
-            eyes.graphs.changed(policy.namespace());
-        });
-        self.hear(&around.ingresses, |eyes, ingress, _| {
-            eyes.graphs.shifted();
-            eyes.graphs.changed(ingress.namespace());
-        });
+        self.hear_seen_by_others(&around.services);
+        self.hear_seen_by_others(&around.policies);
+        self.hear_seen_by_others(&around.ingresses);
         self.hear_shared(&around.namespaces);
         self.hear_shared(&around.storage_classes);
         self.hear_shared(&around.volumes);
@@ -124,6 +115,13 @@ impl Eyes {
 
     fn hear_around<K: Resource + 'static>(self: &Arc<Self>, caches: &Many<K>) {
         self.hear(caches, |eyes, object, _| eyes.graphs.changed(&object.namespace().unwrap_or_default()));
+    }
+
+    fn hear_seen_by_others<K: Resource + 'static>(self: &Arc<Self>, caches: &Many<K>) {
+        self.hear(caches, |eyes, object, _| {
+            eyes.graphs.shifted();
+            eyes.graphs.changed(&object.namespace().unwrap_or_default());
+        });
     }
 
     fn hear_shared<K: Resource + 'static>(self: &Arc<Self>, cache: &Cache<K>) {

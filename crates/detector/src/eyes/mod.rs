@@ -316,18 +316,12 @@ impl Eyes {
 
     /// Notes what is wrong with an object around workloads; returns when the book wants to look again.
     pub(crate) fn note(&self, object: &ObjectRef, found: &Evaluation, now: Timestamp) -> Option<Timestamp> {
-        let mut book = lock(&self.book);
-        let (changes, again) = book.around.update(object, found, now);
-        book.tell(changes);
-        again
+        lock(&self.book).update(|book| &mut book.around, object, found, now)
     }
 
     /// Notes what numbers tell of an object; returns when the book wants to look again.
     pub(crate) fn note_measured(&self, object: &ObjectRef, found: &Evaluation, now: Timestamp) -> Option<Timestamp> {
-        let mut book = lock(&self.book);
-        let (changes, again) = book.measured.update(object, found, now);
-        book.tell(changes);
-        again
+        lock(&self.book).update(|book| &mut book.measured, object, found, now)
     }
 
     /// An object of which numbers told is gone.
@@ -357,11 +351,8 @@ impl Eyes {
     /// The object at fault that the symptoms of a workload were joined to.
     pub(crate) fn joined_root(&self, workload: &ObjectRef) -> Option<ObjectRef> {
         let book = lock(&self.book);
-        let is = |other: &ObjectRef| {
-            (&other.kind, &other.namespace, &other.name) == (&workload.kind, &workload.namespace, &workload.name)
-        };
-        let open = book.alerts.workloads().any(is);
-        book.joined.iter().find(|(joined, _)| open && is(joined)).map(|(_, root)| root.clone())
+        let open = book.alerts.workloads().any(|other| is_called(other, workload));
+        book.joined.iter().find(|(joined, _)| open && is_called(joined, workload)).map(|(_, root)| root.clone())
     }
 
     /// Whether the value of an open alert of any workload is such.
@@ -457,10 +448,7 @@ impl Eyes {
     pub(crate) fn known_root(&self, object: &ObjectRef) -> Option<ObjectRef> {
         let book = lock(&self.book);
         let all = book.alerts.open().chain(book.around.open());
-        let same = |other: &ObjectRef| {
-            (&other.kind, &other.namespace, &other.name) == (&object.kind, &object.namespace, &object.name)
-        };
-        let ours = all.filter(|alert| same(&alert.workload) || same(&alert.root));
+        let ours = all.filter(|alert| is_called(&alert.workload, object) || is_called(&alert.root, object));
         ours.max_by_key(|alert| alert.rule).map(|alert| alert.root.clone())
     }
 
@@ -488,6 +476,11 @@ impl Eyes {
     }
 }
 
+/// Whether two references have the same kind, namespace and name; that says nothing about UIDs.
+fn is_called(a: &ObjectRef, b: &ObjectRef) -> bool {
+    (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
+}
+
 impl Book {
     fn open(&self) -> Vec<Alert> {
         self.alerts.open().chain(self.around.open()).chain(self.measured.open()).cloned().collect()
@@ -505,6 +498,19 @@ impl Book {
         for symptom in found.symptoms.iter_mut().filter(|symptom| symptom.root == *workload) {
             symptom.root = root.clone();
         }
+    }
+
+    /// Takes what a look found into one of the books, and tells the changes; returns when the book wants to look again.
+    fn update(
+        &mut self,
+        of: fn(&mut Self) -> &mut AlertBook,
+        object: &ObjectRef,
+        found: &Evaluation,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let (changes, again) = of(self).update(object, found, now);
+        self.tell(changes);
+        again
     }
 
     fn tell(&self, changes: Vec<Transition>) {

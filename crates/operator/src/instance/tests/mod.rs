@@ -26,6 +26,7 @@ use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use testkit::cluster::{Namespace, client, control_plane};
+use testkit::until;
 use tokio::time::Instant;
 
 use super::{Caches, Settings, start};
@@ -78,18 +79,6 @@ async fn install(client: &Client) {
     api.patch(&crd.name_any(), &params, &Patch::Apply(&crd)).await.expect("definition");
     let instances: Api<Instance> = Api::all(client.clone());
     until("Instances are served", async || instances.list(&kube::api::ListParams::default()).await.ok()).await;
-}
-
-/// Asks until there is an answer.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_mins(1);
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < end, "not within a minute: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 impl World<'_> {
